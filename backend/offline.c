@@ -1,0 +1,312 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "backend/clean.h"
+#include "backend/offline.h"
+#include "backend/schema.h"
+#include "backend/store.h"
+#include "backend/tx.h"
+
+/* --- hash --- */
+
+static uint64_t hash_rows(struct db *db, enum sql id, uint64_t h)
+{
+	struct bind q[] = { { .type = 'q', .i = id }, { .type = 0 } };
+	AUTO_ROWS *r = db_rows_bound(db, q);
+
+	while (rows_next(r) > 0) {
+		for (const char *p = rows_text(r, 0); *p; p++)
+			h = (h ^ (unsigned char)*p) * 1099511628211u;
+		h = (h ^ '\n') * 1099511628211u;
+	}
+	return h;
+}
+
+static const struct {
+	const char *name;
+	enum sql rows;
+} dumps[] = {
+	{ "tasks", SQL_DUMP_TASKS },	     { "finished", SQL_DUMP_FINISHED },	  { "attrs", SQL_DUMP_ATTRS },
+	{ "needs", SQL_DUMP_NEEDS },	     { "artifacts", SQL_DUMP_ARTIFACTS }, { "sessions", SQL_DUMP_SESSIONS },
+	{ "members", SQL_DUMP_MEMBERS },     { "grants", SQL_DUMP_GRANTS },	  { "probes", SQL_DUMP_PROBES },
+};
+#define DUMPS (sizeof(dumps) / sizeof(dumps[0]))
+
+int offline_hash(struct db *db, char out[17])
+{
+	uint64_t h = 14695981039346656037u;
+
+	for (size_t i = 0; i < DUMPS; i++)
+		h = hash_rows(db, dumps[i].rows, h);
+	(void)snprintf(out, 17, "%016llx", (unsigned long long)h);
+	return 0;
+}
+
+/* --- replay --- */
+
+static int replay_line(struct tx *tx, const char *line)
+{
+	json_t *e = json_loads(line, 0, NULL);
+	int err;
+
+	if (!e)
+		return -EBADMSG;
+	tx->wall = event_int(e, "at");
+	err = project_event(tx, e);
+	json_decref(e);
+	return err;
+}
+
+static int copy_event(struct tx *tx, struct rows *r)
+{
+	return db_run(tx->db, Q(EVENT_COPY), I(rows_int(r, 0)), I(rows_int(r, 1)), I(rows_int(r, 2)), T(rows_text(r, 3)));
+}
+
+/* Every event of FROM into the empty TO, in order. */
+static int replay_into(struct db *from, struct db *to, struct buf *says)
+{
+	struct tx tx = { .db = to };
+	AUTO_ROWS *r = db_rows(from, Q(EVENTS_ALL));
+	int got, err = 0;
+
+	while (!err && (got = rows_next(r)) > 0) {
+		err = copy_event(&tx, r);
+		if (!err)
+			err = replay_line(&tx, rows_text(r, 3));
+		if (err)
+			buf_line(says, "event %lld cannot be replayed: %s", (long long)rows_int(r, 0), strerror(-err));
+	}
+	return err ? err : got;
+}
+
+static int replay_new(struct db *from, const char *path, struct db **out, struct buf *says)
+{
+	struct db *to = NULL;
+	int err = db_open(path, DB_WRITE, NULL, &to);
+
+	if (!err)
+		err = schema_migrate(to);
+	if (!err)
+		err = db_run(to, Q(BEGIN_WRITE));
+	if (!err)
+		err = replay_into(from, to, says);
+	if (!err)
+		err = db_run(to, Q(COMMIT));
+	if (err)
+		db_close(to);
+	else
+		*out = to;
+	return err;
+}
+
+static int open_store(const char *dir, struct db **out, struct buf *says)
+{
+	char path[4200];
+	int64_t version = 0;
+	int err;
+
+	store_path(dir, path, sizeof(path));
+	err = db_open(path, DB_READ, NULL, out);
+	if (err) {
+		buf_line(says, "%s: %s", path, strerror(-err));
+		return err;
+	}
+	err = db_int(*out, &version, Q(USER_VERSION));
+	if (err < 0 || version != schema_newest()) {
+		buf_line(says, "%s: schema %lld, this program knows %d", path, (long long)version, schema_newest());
+		db_close(*out);
+		*out = NULL;
+		return err < 0 ? err : -EPROTONOSUPPORT;
+	}
+	err = db_run(*out, Q(BEGIN_READ));
+	return err;
+}
+
+/* Which tables differ, for whoever has to find out why. */
+static void say_difference(struct db *a, struct db *b, struct buf *says)
+{
+	for (size_t i = 0; i < DUMPS; i++)
+		if (hash_rows(a, dumps[i].rows, 1) != hash_rows(b, dumps[i].rows, 1))
+			buf_line(says, "table %s does not follow from the events", dumps[i].name);
+}
+
+static int compare(struct db *db, const char *to, struct buf *says)
+{
+	char is[17], should[17];
+	struct db *again = NULL;
+	int err = replay_new(db, to ? to : ":memory:", &again, says);
+
+	if (err)
+		return err;
+	(void)offline_hash(db, is);
+	(void)offline_hash(again, should);
+	buf_line(says, "store  %s", is);
+	buf_line(says, "replay %s", should);
+	err = strcmp(is, should) != 0;
+	if (err)
+		say_difference(db, again, says);
+	db_close(again);
+	return err;
+}
+
+int offline_replay(const char *dir, const char *to, struct buf *says)
+{
+	struct db *db = NULL;
+	int err = open_store(dir, &db, says);
+
+	if (!err)
+		err = compare(db, to, says);
+	db_close(db);
+	return err;
+}
+
+/* --- check --- */
+
+static const struct {
+	enum sql rows;
+	const char *says;
+} checks[] = {
+	{ SQL_CHECK_TOKENS, "tasks whose token is no live grant of theirs" },
+	{ SQL_CHECK_GRANTS, "live grants whose task does not know them" },
+	{ SQL_CHECK_LEASES, "live grants without a lease, or leases without a live grant" },
+	{ SQL_CHECK_LIVE, "artifacts whose state is not their task's" },
+	{ SQL_CHECK_UNMET, "tasks whose count of unmet needs is wrong" },
+	{ SQL_CHECK_OVERLAP, "pairs of live artifacts of different tasks that overlap" },
+	{ SQL_CHECK_CONFLICTS, "tasks whose count of conflicts is wrong" },
+};
+
+static int check_tables(struct db *db, struct buf *says)
+{
+	int found = 0;
+
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+		struct bind q[] = { { .type = 'q', .i = checks[i].rows }, { .type = 0 } };
+		int64_t n = db_get_bound(db, -1, q);
+
+		if (!n)
+			continue;
+		buf_line(says, "%lld %s", (long long)n, checks[i].says);
+		found++;
+	}
+	return found;
+}
+
+static int check_events(struct db *db, struct buf *says)
+{
+	int64_t gap = 0;
+
+	if (db_int(db, &gap, Q(EVENTS_GAP)) <= 0)
+		return 0;
+	buf_line(says, "events: a gap before %lld", (long long)gap);
+	return 1;
+}
+
+int offline_check(const char *dir, struct buf *says)
+{
+	AUTO_FREE char *broken = NULL;
+	AUTO_BUF struct buf replay = BUF_INIT;
+	struct db *db = NULL;
+	int found = 0, got, err = open_store(dir, &db, says);
+
+	if (err)
+		return err;
+	if (db_integrity(db, &broken)) {
+		buf_line(says, "database: %s", broken ? broken : "unreadable");
+		found++;
+	}
+	found += check_events(db, says);
+	found += check_tables(db, says);
+	got = compare(db, NULL, &replay);
+	if (got) {
+		buf_str(says, buf_text(&replay));
+		found++;
+	}
+	db_close(db);
+	return found;
+}
+
+int offline_backup(const char *dir, const char *file, struct buf *says)
+{
+	struct db *db = NULL, *copy = NULL;
+	int err = access(file, F_OK) == 0 ? -EEXIST : open_store(dir, &db, says);
+
+	if (err == -EEXIST)
+		buf_line(says, "%s exists", file);
+	if (err)
+		return err;
+	(void)db_run(db, Q(COMMIT)); /* VACUUM INTO takes its own snapshot */
+	(void)umask(077);
+	err = db_copy(db, file);
+	if (err)
+		buf_line(says, "%s: %s (%s)", file, strerror(-err), db_message(db));
+	db_close(db);
+	if (!err)
+		err = db_open(file, DB_WRITE, NULL, &copy);
+	if (!err)
+		err = db_run(copy, Q(META_SET), T("copy"), T("1"));
+	db_close(copy);
+	return err;
+}
+
+/* The tables anew, in one transaction; leases start over with their full length. */
+static int rebuild(struct db *db, struct db *again, struct buf *says)
+{
+	struct tx tx = { .db = db };
+	AUTO_ROWS *r = NULL;
+	int got = 0, err = schema_clear(db);
+
+	r = db_rows(again, Q(EVENTS_ALL));
+	while (!err && (got = rows_next(r)) > 0) {
+		err = copy_event(&tx, r);
+		if (!err)
+			err = replay_line(&tx, rows_text(r, 3));
+	}
+	if (!err && got < 0)
+		err = got;
+	if (err)
+		buf_line(says, "rebuilding failed: %s; nothing was changed", strerror(-err));
+	return err;
+}
+
+static int repair_locked(const char *path, struct buf *says)
+{
+	struct db *db = NULL, *again = NULL;
+	int err = db_open(path, DB_WRITE, NULL, &db);
+
+	if (!err)
+		err = replay_new(db, ":memory:", &again, says);
+	if (!err)
+		err = db_run(db, Q(BEGIN_WRITE));
+	if (!err)
+		err = rebuild(db, again, says);
+	if (!err)
+		err = db_run(db, Q(COMMIT));
+	else if (db && db_in_transaction(db))
+		(void)db_run(db, Q(ROLLBACK));
+	db_close(again);
+	db_close(db);
+	return err;
+}
+
+int offline_repair(const char *dir, struct buf *says)
+{
+	AUTO_CLOSE int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char path[4200];
+
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		buf_line(says, "%s is in use: unmount it first", dir);
+		return -EBUSY;
+	}
+	store_path(dir, path, sizeof(path));
+	return repair_locked(path, says);
+}

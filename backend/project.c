@@ -1,0 +1,396 @@
+/*
+ * project: what an event does to the tables. Live and in a replay the same
+ * code runs on the same JSON, so the tables are a function of the events.
+ * No rule is decided here, and neither clock nor caller is looked at; the
+ * leases alone start at tx->boot.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "backend/conflict.h"
+#include "backend/tx.h"
+
+enum { STATE_IDEA, STATE_PUBLISHED, STATE_DONE, STATE_CANCELLED };
+enum { LIVE_NOT, LIVE_WANTED, LIVE_HELD };
+
+/* Errors stick: after the first one nothing more is run. */
+static void project_run(struct tx *tx, const struct bind *binds)
+{
+	if (!tx->err)
+		tx->err = db_run_bound(tx->db, binds);
+}
+#define RUN(...) project_run(tx, BINDS(__VA_ARGS__))
+
+/* 1 if the last RUN changed a row. */
+static int ran(struct tx *tx)
+{
+	return !tx->err && db_changes(tx->db) > 0;
+}
+
+static void spread(struct tx *tx, int64_t task, const char *name, int delta)
+{
+	if (!tx->err)
+		tx->err = conflict_spread(tx->db, task, name, delta);
+}
+
+static void recount(struct tx *tx, int64_t task)
+{
+	if (!tx->err)
+		tx->err = conflict_recount(tx->db, task);
+}
+
+static int64_t id_of(const json_t *e)
+{
+	return event_int(e, "seq");
+}
+
+static int64_t task_of(const json_t *e)
+{
+	return event_int(e, "task_id");
+}
+
+static int64_t at_of(const json_t *e)
+{
+	return event_int(e, "at");
+}
+
+/* --- tasks --- */
+
+static void project_draft(struct tx *tx, json_t *e)
+{
+	RUN(Q(TASK_ADD), I(id_of(e)), T(event_text(e, "task")), I(event_int(e, "uid")), I(event_int(e, "session_id")), I(at_of(e)));
+	RUN(Q(BOARD_ADD), I(id_of(e)));
+}
+
+static void set_state(struct tx *tx, int64_t task, int state, json_t *e)
+{
+	RUN(Q(BOARD_STATE), I(state), I(task));
+	RUN(Q(TASK_CHANGED), I(at_of(e)), I(task));
+}
+
+static void project_publish(struct tx *tx, json_t *e)
+{
+	set_state(tx, task_of(e), STATE_PUBLISHED, e);
+}
+
+static void project_unpublish(struct tx *tx, json_t *e)
+{
+	set_state(tx, task_of(e), STATE_IDEA, e);
+}
+
+static void project_cancel(struct tx *tx, json_t *e)
+{
+	set_state(tx, task_of(e), STATE_CANCELLED, e);
+	RUN(Q(TASK_GONE), I(id_of(e)), I(task_of(e)));
+	RUN(Q(ARTIFACTS_LIVE), I(LIVE_NOT), I(task_of(e)));
+}
+
+static void project_unhold(struct tx *tx, json_t *e)
+{
+	RUN(Q(BOARD_HOLD), I(0), I(task_of(e)));
+	RUN(Q(ATTR_UNSET), I(task_of(e)), T("hold"));
+}
+
+/* Who waits for the task NAME: one unmet need more, or less. */
+static void spread_need(struct tx *tx, const char *name, int delta)
+{
+	RUN(Q(NEED_SPREAD), I(delta), T(name));
+}
+
+static void into_done(struct tx *tx, json_t *e, int64_t task, const char *name)
+{
+	int64_t at = event_int(e, "done_at");
+
+	set_state(tx, task, STATE_DONE, e);
+	RUN(Q(ARTIFACTS_LIVE), I(0), I(task));
+	RUN(Q(FINISHED_ADD), I(task), I(event_int(e, "token")), I(event_int(e, "session_id")), I(at ? at : at_of(e)), I(event_int(e, "due")));
+	spread_need(tx, name, -1);
+}
+
+/* reopen, and a daily task that is due again */
+static void project_reopen(struct tx *tx, json_t *e)
+{
+	int64_t task = task_of(e);
+
+	set_state(tx, task, STATE_PUBLISHED, e);
+	RUN(Q(FINISHED_REMOVE), I(task));
+	RUN(Q(ARTIFACTS_LIVE), I(1), I(task));
+	recount(tx, task);
+	spread_need(tx, event_text(e, "task"), 1);
+}
+
+/* --- fields --- */
+
+static void artifact_put(struct tx *tx, int64_t task, const char *name, int64_t pos, int live)
+{
+	char stem[ARTIFACT_BUFFER];
+
+	conflict_stem(name, stem);
+	RUN(Q(ARTIFACT_ADD), I(task), T(name), T(stem), I(pos), I(live));
+	if (ran(tx) && live == LIVE_HELD)
+		spread(tx, task, name, 1);
+}
+
+static void artifact_drop(struct tx *tx, int64_t task, const char *name, int live)
+{
+	RUN(Q(ARTIFACT_REMOVE), I(task), T(name));
+	if (ran(tx) && live == LIVE_HELD)
+		spread(tx, task, name, -1);
+}
+
+/* How the artifacts of TASK stand now. */
+static int live_of(struct tx *tx, int64_t task)
+{
+	if (db_get(tx->db, 0, Q(BOARD_STATE_OF), I(task)) >= STATE_DONE)
+		return LIVE_NOT;
+	return db_get(tx->db, 0, Q(BOARD_TOKEN_OF), I(task)) ? LIVE_HELD : LIVE_WANTED;
+}
+
+/* Members of event E: artifacts added, artifacts given up. */
+static void project_artifacts(struct tx *tx, json_t *e)
+{
+	int64_t task = task_of(e);
+	int64_t pos = db_get(tx->db, 0, Q(ARTIFACT_LAST), I(task)) + 1;
+	int live = live_of(tx, task);
+	size_t i;
+	json_t *name;
+
+	json_array_foreach(json_object_get(e, "given_up"), i, name)
+		artifact_drop(tx, task, json_string_value(name), live);
+	json_array_foreach(json_object_get(e, "added"), i, name)
+		artifact_put(tx, task, json_string_value(name), pos + (int64_t)i, live);
+	if (live == LIVE_WANTED)
+		recount(tx, task);
+	RUN(Q(TASK_CHANGED), I(at_of(e)), I(task));
+}
+
+static void project_needs(struct tx *tx, int64_t task, const json_t *list)
+{
+	size_t i;
+	json_t *name;
+
+	RUN(Q(NEEDS_CLEAR), I(task));
+	json_array_foreach(list, i, name)
+		RUN(Q(NEED_ADD), I(task), T(json_string_value(name)), I(i));
+	RUN(Q(BOARD_UNMET), I(task));
+}
+
+static void put_attr(struct tx *tx, int64_t thing, const char *name, const json_t *value, int64_t at)
+{
+	if (json_is_string(value))
+		RUN(Q(ATTR_SET), I(thing), T(name), T(json_string_value(value)), I(at));
+	else
+		RUN(Q(ATTR_UNSET), I(thing), T(name));
+}
+
+static void project_set(struct tx *tx, json_t *e)
+{
+	int64_t thing = event_int(e, "thing");
+	const char *field = event_text(e, "field");
+
+	if (strcmp(field, "needs") == 0)
+		project_needs(tx, thing, json_object_get(e, "value"));
+	else
+		put_attr(tx, thing, field, json_object_get(e, "value"), at_of(e));
+	if (strcmp(event_text(e, "of"), "task") == 0)
+		RUN(Q(TASK_CHANGED), I(at_of(e)), I(thing));
+}
+
+/* --- claims --- */
+
+/* Every artifact of TASK goes live, or is wanted alone again. */
+static void artifacts_turn(struct tx *tx, int64_t task, int live)
+{
+	AUTO_ROWS *r = NULL;
+	int got = 0;
+
+	RUN(Q(ARTIFACTS_LIVE), I(live), I(task));
+	r = db_rows(tx->db, Q(ARTIFACTS_TURN), I(task));
+	while (!tx->err && (got = rows_next(r)) > 0)
+		spread(tx, task, rows_text(r, 0), live == LIVE_HELD ? 1 : -1);
+	if (got < 0)
+		tx->err = got;
+}
+
+static void grant_add(struct tx *tx, json_t *e, int64_t session)
+{
+	int64_t ttl = event_int(e, "ttl_ms");
+
+	RUN(Q(GRANT_ADD), I(id_of(e)), I(task_of(e)), T(event_text(e, "task")), I(session), I(event_int(e, "uid")), I(event_int(e, "pid")), I(at_of(e)), I(ttl));
+	RUN(Q(LEASE_ADD), I(id_of(e)), I(ttl), I(tx->boot + ttl), I(at_of(e)));
+	RUN(Q(BOARD_TOKEN), I(id_of(e)), I(task_of(e)));
+}
+
+static void grant_end(struct tx *tx, json_t *e, int64_t token, const char *how)
+{
+	RUN(Q(GRANT_END), I(at_of(e)), I(id_of(e)), T(how), I(token));
+	RUN(Q(LEASE_REMOVE), I(token));
+}
+
+static void project_claim(struct tx *tx, json_t *e)
+{
+	grant_add(tx, e, event_int(e, "session_id"));
+	artifacts_turn(tx, task_of(e), LIVE_HELD);
+}
+
+static void let_go(struct tx *tx, json_t *e, const char *how)
+{
+	grant_end(tx, e, event_int(e, "token"), how);
+	RUN(Q(BOARD_TOKEN), I(0), I(task_of(e)));
+	artifacts_turn(tx, task_of(e), LIVE_WANTED);
+}
+
+static void project_release(struct tx *tx, json_t *e)
+{
+	let_go(tx, e, "released");
+}
+
+static void project_lost(struct tx *tx, json_t *e)
+{
+	let_go(tx, e, event_text(e, "reason"));
+}
+
+static void project_finish(struct tx *tx, json_t *e)
+{
+	let_go(tx, e, "finished");
+	if (strcmp(event_text(e, "to"), "done") == 0)
+		into_done(tx, e, task_of(e), event_text(e, "task"));
+}
+
+static void project_handover(struct tx *tx, json_t *e)
+{
+	grant_end(tx, e, event_int(e, "from_token"), "handed");
+	grant_add(tx, e, event_int(e, "to_id"));
+}
+
+static void project_reported(struct tx *tx, json_t *e)
+{
+	RUN(Q(GRANT_REPORTED), I(event_int(e, "token")));
+}
+
+/* --- sessions --- */
+
+static void project_register(struct tx *tx, json_t *e)
+{
+	RUN(Q(SESSION_ADD), I(id_of(e)), T(event_text(e, "session")), I(event_int(e, "uid")), I(event_int(e, "gid")), I(at_of(e)));
+	RUN(Q(IDLE_SET), I(id_of(e)), I(tx->boot + event_int(e, "lease_ms")));
+}
+
+static void project_end(struct tx *tx, json_t *e)
+{
+	int64_t id = event_int(e, "session_id");
+
+	RUN(Q(SESSION_END), I(at_of(e)), T(event_text(e, "reason")), I(id));
+	RUN(Q(IDLE_REMOVE), I(id));
+	RUN(Q(MEMBERS_REMOVE), I(id));
+}
+
+static void project_chown(struct tx *tx, json_t *e)
+{
+	RUN(Q(SESSION_CHOWN), I(event_int(e, "to_uid")), I(event_int(e, "session_id")));
+}
+
+static void project_join(struct tx *tx, json_t *e)
+{
+	RUN(Q(MEMBER_ADD), I(event_int(e, "pid")), I(event_int(e, "start")),
+		   T(event_text(e, "boot")), I(event_int(e, "session_id")));
+}
+
+static void project_refused(struct tx *tx, json_t *e)
+{
+	RUN(Q(SESSION_REFUSED), T(event_text(e, "why")), I(event_int(e, "session_id")));
+}
+
+/* --- probes, import --- */
+
+static void project_probe(struct tx *tx, json_t *e)
+{
+	RUN(Q(PROBE_ADD), I(id_of(e)), T(event_text(e, "probe")));
+}
+
+static void project_probe_removed(struct tx *tx, json_t *e)
+{
+	RUN(Q(PROBE_GONE), I(id_of(e)), I(event_int(e, "probe_id")));
+}
+
+static void import_fields(struct tx *tx, json_t *e, int64_t task)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(json_object_get(e, "fields"), name, value)
+		put_attr(tx, task, name, value, at_of(e));
+	if (json_object_get(e, "needs"))
+		project_needs(tx, task, json_object_get(e, "needs"));
+	project_artifacts(tx, e);
+	RUN(Q(BOARD_HOLD), I(event_int(e, "hold")), I(task));
+}
+
+/* A whole task at once: drafted (when new), its fields, and its column. */
+static void project_import(struct tx *tx, json_t *e)
+{
+	int64_t task = task_of(e) ? task_of(e) : id_of(e);
+	const char *to = event_text(e, "to");
+
+	if (!task_of(e)) {
+		project_draft(tx, e);
+		json_object_set_new(e, "task_id", json_integer(task));
+	}
+	import_fields(tx, e, task);
+	if (strcmp(to, "ready") == 0)
+		set_state(tx, task, STATE_PUBLISHED, e);
+	if (strcmp(to, "done") == 0)
+		into_done(tx, e, task, event_text(e, "task"));
+}
+
+/* Recorded, but the tables do not move. */
+static void project_nothing(struct tx *tx, json_t *e)
+{
+	(void)tx;
+	(void)e;
+}
+
+static const struct {
+	const char *event;
+	void (*project)(struct tx *tx, json_t *e);
+} projections[] = {
+	{ "claim", project_claim },
+	{ "finish", project_finish },
+	{ "release", project_release },
+	{ "refused", project_refused },
+	{ "lost", project_lost },
+	{ "handover", project_handover },
+	{ "reported", project_reported },
+	{ "late", project_nothing },
+	{ "reopen", project_reopen },
+	{ "due", project_reopen },
+	{ "draft", project_draft },
+	{ "publish", project_publish },
+	{ "unpublish", project_unpublish },
+	{ "cancel", project_cancel },
+	{ "unhold", project_unhold },
+	{ "set", project_set },
+	{ "artifacts", project_artifacts },
+	{ "register", project_register },
+	{ "end", project_end },
+	{ "chown", project_chown },
+	{ "join", project_join },
+	{ "import", project_import },
+	{ "probe", project_probe },
+	{ "probe-removed", project_probe_removed },
+	{ "judged", project_nothing },
+	{ "restored", project_nothing },
+};
+
+int project_event(struct tx *tx, json_t *event)
+{
+	const char *kind = event_text(event, "event");
+
+	for (size_t i = 0; i < sizeof(projections) / sizeof(projections[0]); i++) {
+		if (strcmp(projections[i].event, kind) != 0)
+			continue;
+		projections[i].project(tx, event);
+		return tx->err;
+	}
+	return tx_fail(tx, -ENOTSUP);
+}

@@ -1,0 +1,82 @@
+/*
+ * read: the things of the store as structs, for the rules (inside the
+ * writer's transaction) and for the tree (inside a reader's) alike.
+ *
+ * Each function answers 1 and *OUT, 0 (no such thing), or -errno.
+ */
+#ifndef BACKEND_READ_H
+#define BACKEND_READ_H
+
+#include <stdint.h>
+
+#include "backend/sqlite.h"
+
+#define NAME_BUFFER 136 /* a name's 128 bytes and the NUL */
+
+/* Columns of the board; the numbers stand in the schema too. */
+enum column { COLUMN_NONE, COLUMN_IDEAS, COLUMN_READY, COLUMN_BLOCKED, COLUMN_CLAIMS, COLUMN_DONE };
+enum task_state { TASK_IDEA, TASK_PUBLISHED, TASK_DONE, TASK_CANCELLED };
+
+struct task {
+	int64_t id;
+	char name[NAME_BUFFER];
+	uint32_t uid;
+	int64_t drafter;          /* session id; 0: drafted without one */
+	int64_t created, changed; /* wall ms */
+	int state;
+	int64_t token;            /* of the live grant; 0: not held */
+	int64_t unmet, conflicts, hold;
+	int column;
+};
+
+struct session {
+	int64_t id;
+	char name[NAME_BUFFER];
+	uint32_t uid, gid;
+	int64_t started, ended; /* wall ms; ended 0: live */
+	char how[16];           /* why it ended */
+	int64_t refusals;
+};
+
+/* A grant, live or past. */
+struct grant {
+	int64_t token, task;
+	char name[NAME_BUFFER]; /* of the task */
+	int64_t session;
+	char holder[NAME_BUFFER]; /* name of the session */
+	uint32_t uid;
+	int32_t pid;
+	int64_t since;            /* wall ms */
+	int64_t ttl;              /* ms */
+	int64_t ended;            /* wall ms; 0: live */
+	char how[16];             /* finished released expired broken ended handed */
+	int64_t expires, renewed; /* ms since boot; of a live one */
+	int64_t touched;          /* wall ms: the holder's last sign of work */
+};
+
+int read_task(struct db *db, int64_t id, struct task *out);
+int read_task_named(struct db *db, const char *name, struct task *out);
+int read_session(struct db *db, int64_t id, struct session *out);
+int read_session_named(struct db *db, const char *name, struct session *out);
+int read_grant(struct db *db, int64_t token, struct grant *out);
+/* The last grant SESSION had of the task called NAME. */
+int read_last_grant(struct db *db, int64_t session, const char *name, struct grant *out);
+/* Who finished the task, and when (wall ms). */
+int read_finished(struct db *db, int64_t task, struct grant *out, int64_t *at);
+
+/* A setting of control/limits; its default when it is not set. */
+enum limit {
+	LIMIT_SESSION_CLAIMS, LIMIT_UID_CLAIMS, LIMIT_CLAIM_ARTIFACTS, LIMIT_WIDE_ARTIFACTS,
+	LIMIT_COUNT
+};
+struct limit_row {
+	const char *name;
+	int64_t dflt, max;
+};
+extern const struct limit_row limit_rows[LIMIT_COUNT];
+int64_t read_limit(struct db *db, enum limit which);
+
+/* control/lease in ms. */
+int64_t read_lease(struct db *db);
+
+#endif

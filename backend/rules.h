@@ -1,0 +1,65 @@
+/*
+ * rules: what each kind of change may do, decided in the writer, where no
+ * path can go round it. One function a kind; it refuses or emits events.
+ */
+#ifndef BACKEND_RULES_H
+#define BACKEND_RULES_H
+
+#include "backend/change.h"
+#include "backend/read.h"
+#include "backend/tx.h"
+
+typedef int rule_fn(struct tx *tx, const struct change *c);
+
+rule_fn rule_tick;
+rule_fn rule_draft, rule_publish, rule_unpublish, rule_cancel, rule_unhold, rule_reopen;
+rule_fn rule_set;
+rule_fn rule_claim, rule_extend, rule_finish, rule_release, rule_handover, rule_break;
+rule_fn rule_register, rule_end, rule_chown, rule_renew, rule_join;
+rule_fn rule_import;
+rule_fn rule_probe_add, rule_probe_remove, rule_judged;
+
+/* Who may do what to a thing: docs/tree.md shows the same table. */
+enum right {
+	RIGHT_ANY,      /* whoever the mode bits let through */
+	RIGHT_TASK,     /* its holder; while nobody holds it, its drafter; operators */
+	RIGHT_RESULT,   /* its holder, who finished it, operators */
+	RIGHT_SESSION,  /* the session itself, operators */
+	RIGHT_OPERATOR, /* root, the mount's owner, the operators' group */
+	RIGHT_OWNER,    /* root and the mount's owner */
+};
+
+/* Does the actor have RIGHT over the task or session? 0, or refused with EPERM. */
+int rules_may(struct tx *tx, enum right right, const struct task *t, const struct session *s);
+
+/* The acting session, live and of the actor's uid, or refused (ENOKEY, ESTALE, EPERM). */
+int rules_actor(struct tx *tx, struct session *out);
+/* The task called NAME, or refused with ENOENT. */
+int rules_task(struct tx *tx, const char *name, struct task *out);
+/* Give every live lease of SESSION its full length again. */
+int rules_renew(struct tx *tx, int64_t session);
+/* End a live grant for REASON (expired, broken, ended); emits `lost`. */
+int rules_lose(struct tx *tx, const struct grant *g, const char *reason, const char *note);
+enum artifacts_mode {
+	ARTIFACTS_REPLACE, /* the whole list */
+	ARTIFACTS_APPEND,  /* lines behind it */
+	ARTIFACTS_CLAIM,   /* written to a claim: PATH, `artifact PATH`, -PATH gives one up */
+};
+/* The artifacts in TEXT for task T, against those it has: what to add and to
+ * give up, as new JSON arrays. 0, or refused. */
+int rules_artifacts(struct tx *tx, const struct task *t, const char *text, size_t n,
+		    enum artifacts_mode mode, json_t **added, json_t **given_up);
+/* Would TASK with these added names overlap a live claim? 0, or refused with EBUSY. */
+int rules_free(struct tx *tx, int64_t task, const json_t *names);
+/* Emit `artifacts` for T; both arrays are taken over. Nothing when both are empty. */
+int rules_emit_artifacts(struct tx *tx, const struct task *t, json_t *added, json_t *given_up);
+/* Would NEEDS of task NAME close a circle? 0, refused with ELOOP, or -errno. */
+int rules_acyclic(struct tx *tx, const char *name, const json_t *needs);
+/* json: task, task_id, session, session_id of an event about T by the actor. */
+json_t *rules_body(struct tx *tx, const struct task *t);
+/* Is the board closed (control/estop)? 0, or refused with EROFS. */
+int rules_open(struct tx *tx);
+/* The name of session ID into OUT; "-" for 0. */
+const char *rules_session_name(struct tx *tx, int64_t id, char out[NAME_BUFFER]);
+
+#endif

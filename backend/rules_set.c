@@ -1,0 +1,424 @@
+/* Fields: a value checked, compared, and set; lists with tables of their own. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/clean.h"
+#include "backend/field.h"
+#include "backend/overlap.h"
+#include "backend/rules.h"
+#include "backend/text.h"
+
+/* The thing a SET is about, read once. */
+struct target {
+	const struct field *field;
+	struct task task;
+	struct session session;
+	const char *of;   /* its kind, in the event */
+	const char *name; /* and its name */
+};
+
+static int refuse_gone(struct tx *tx)
+{
+	return tx_refuse(tx, ESTALE, "look it up again", "what this file belonged to is gone");
+}
+
+static int target_find(struct tx *tx, const struct change *c, struct target *t)
+{
+	int got = 1;
+
+	t->of = "control";
+	t->name = "control";
+	if (c->of == THING_TASK) {
+		got = read_task(tx->db, c->thing, &t->task);
+		t->of = "task";
+		t->name = t->task.name;
+		if (got > 0 && t->task.state == TASK_CANCELLED)
+			got = 0;
+	} else if (c->of == THING_SESSION) {
+		got = read_session(tx->db, c->thing, &t->session);
+		t->of = "session";
+		t->name = t->session.name;
+	} else if (c->of == THING_PROBE) {
+		t->of = "probe";
+		t->name = c->name;
+		got = db_get(tx->db, 0, Q(PROBE_LIVE), I(c->thing)) > 0;
+	}
+	if (got < 0)
+		return tx_fail(tx, got);
+	return got ? 0 : refuse_gone(tx);
+}
+
+static int target_may(struct tx *tx, const struct change *c, const struct target *t)
+{
+	int err = rules_may(tx, t->field->right, c->of == THING_TASK ? &t->task : NULL,
+			    c->of == THING_SESSION ? &t->session : NULL);
+
+	if (!err && c->of == THING_SESSION && t->session.ended)
+		return tx_refuse(tx, ESTALE, "register a new session", "session %s has ended", t->session.name);
+	return err;
+}
+
+/* --- artifacts --- */
+
+static int has_artifact(struct tx *tx, int64_t task, const char *name)
+{
+	return db_get(tx->db, 0, Q(ARTIFACT_HAS), I(task), T(name)) > 0;
+}
+
+static int in_array(const json_t *names, const char *name)
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(names, i, v)
+		if (strcmp(json_string_value(v), name) == 0)
+			return 1;
+	return 0;
+}
+
+/* A line of a claim: PATH, `artifact PATH`, or `-PATH` to give up; NULL: another key. */
+static const char *strip_line(const char *line, size_t *n, int *minus)
+{
+	static const char key[] = "artifact ";
+	size_t len = sizeof(key) - 1;
+
+	*minus = 0;
+	if (*n > len && strncmp(line, key, len) == 0) {
+		*n -= len;
+		return line + len;
+	}
+	if (*n > 1 && line[0] == '-') {
+		*minus = 1;
+		--*n;
+		return line + 1;
+	}
+	return memchr(line, ' ', *n) ? NULL : line;
+}
+
+/* Is the line one that a read of the claim gives (`task T`, `session S` ..)? */
+static int is_record_line(const char *line, size_t n)
+{
+	static const char *const keys[] = { "task ", "session ", "token ", "since ", "renewed ",
+					    "expires ", "processes ", "waiters " };
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (n > strlen(keys[i]) && strncmp(line, keys[i], strlen(keys[i])) == 0)
+			return 1;
+	return 0;
+}
+
+struct artifact_edit {
+	struct tx *tx;
+	const struct task *task;
+	const char *repo;
+	enum artifacts_mode mode;
+	json_t *added, *given_up, *listed;
+};
+
+static int edit_line(struct artifact_edit *e, const char *line, size_t n)
+{
+	struct artifact a;
+	const char *reason = "";
+	int minus = 0, err;
+
+	if (!n)
+		return tx_refuse(e->tx, EINVAL, "one artifact a line, no empty lines", "an empty line");
+	if (e->mode == ARTIFACTS_CLAIM)
+		line = strip_line(line, &n, &minus);
+	if (!line)
+		return tx_refuse(e->tx, EINVAL, "write PATH, `artifact PATH` or -PATH, one a line", "a line with a key that is not `artifact`");
+	err = artifact_parse(line, n, e->repo, &a, &reason);
+	if (err)
+		return tx_refuse(e->tx, -err, "write a path in the repository, or space:name", "\"%.*s\": %s",
+				 (int)(n > 200 ? 200 : n), line, reason);
+	if (minus && !has_artifact(e->tx, e->task->id, a.name))
+		err = tx_refuse(e->tx, ENOENT, "cat the claim shows what it holds", "%s is not among its artifacts", artifact_show(a.name, e->repo));
+	else if (minus)
+		err = json_array_append_new(e->given_up, json_string(a.name));
+	else {
+		(void)json_array_append_new(e->listed, json_string(a.name));
+		if (!has_artifact(e->tx, e->task->id, a.name) && !in_array(e->added, a.name))
+			err = json_array_append_new(e->added, json_string(a.name));
+	}
+	artifact_release(&a);
+	return err < -1 ? err : 0;
+}
+
+/* What is in the way of many: the number and the shape of a claim's artifacts. */
+static int edit_limits(struct artifact_edit *e)
+{
+	int64_t n = db_get(e->tx->db, 0, Q(ARTIFACTS_COUNT), I(e->task->id));
+	int64_t wide = db_get(e->tx->db, 0, Q(ARTIFACTS_WIDE), I(e->task->id));
+	json_t *v;
+	size_t i;
+
+	n += (int64_t)json_array_size(e->added) - (int64_t)json_array_size(e->given_up);
+	json_array_foreach(e->added, i, v) {
+		const char *path = strchr(json_string_value(v), ':') + 1;
+
+		wide += strcspn(path, "*?[") < strcspn(path, "/");
+	}
+	if (n > read_limit(e->tx->db, LIMIT_CLAIM_ARTIFACTS))
+		return tx_refuse(e->tx, EDQUOT, "name directories instead of files, or split the task", "%lld artifacts are more than a claim may hold (control/limits claim-artifacts)", (long long)n);
+	if (e->task->token && wide > read_limit(e->tx->db, LIMIT_WIDE_ARTIFACTS))
+		return tx_refuse(e->tx, EDQUOT, "name the top directory of each", "%lld artifacts without a literal first segment are more than a claim may hold (control/limits wide-artifacts)", (long long)wide);
+	return 0;
+}
+
+/* What REPLACE leaves out is given up. */
+static int edit_rest(struct artifact_edit *e)
+{
+	AUTO_ROWS *r = db_rows(e->tx->db, Q(ARTIFACTS_OF), I(e->task->id));
+
+	while (rows_next(r) > 0)
+		if (!in_array(e->listed, rows_text(r, 0)))
+			(void)json_array_append_new(e->given_up, json_string(rows_text(r, 0)));
+	return 0;
+}
+
+static int edit_run(struct artifact_edit *e, const char *text, size_t n)
+{
+	struct lines l = { text, text + n };
+	const char *line;
+	size_t len;
+	int err = 0;
+
+	while (!err && lines_next(&l, &line, &len))
+		if (e->mode != ARTIFACTS_CLAIM || !is_record_line(line, len))
+			err = edit_line(e, line, len);
+	if (!err && e->mode == ARTIFACTS_REPLACE)
+		err = edit_rest(e);
+	return err ? err : edit_limits(e);
+}
+
+int rules_artifacts(struct tx *tx, const struct task *t, const char *text, size_t n,
+		    enum artifacts_mode mode, json_t **added, json_t **given_up)
+{
+	AUTO_FREE char *repo = tx_attr(tx->db, t->id, "repo");
+	struct artifact_edit e = { tx, t, repo ? repo : "", mode, json_array(), json_array(), json_array() };
+	int err = e.added && e.given_up && e.listed ? edit_run(&e, text, n) : tx_fail(tx, -ENOMEM);
+
+	json_decref(e.listed);
+	if (err) {
+		json_decref(e.added);
+		json_decref(e.given_up);
+		return err;
+	}
+	*added = e.added;
+	*given_up = e.given_up;
+	return 0;
+}
+
+int rules_emit_artifacts(struct tx *tx, const struct task *t, json_t *added, json_t *given_up)
+{
+	json_t *body;
+
+	if (!json_array_size(added) && !json_array_size(given_up)) {
+		json_decref(added);
+		json_decref(given_up);
+		return 0;
+	}
+	body = rules_body(tx, t);
+	(void)json_object_set_new(body, "token", json_integer(t->token));
+	(void)json_object_set_new(body, "added", added);
+	(void)json_object_set_new(body, "given_up", given_up);
+	return tx_emit(tx, "artifacts", body);
+}
+
+static int set_artifacts(struct tx *tx, const struct task *t, const char *text, size_t n,
+			 enum artifacts_mode mode)
+{
+	json_t *added = NULL, *given_up = NULL;
+	struct grant g;
+	int err = 0;
+
+	if (t->token && read_grant(tx->db, t->token, &g) > 0 && g.session != tx->actor->session)
+		return tx_refuse(tx, EBUSY, "wait until it is free", "%s is held by session %s: its artifacts are the holder's to change", t->name, g.holder);
+	err = rules_artifacts(tx, t, text, n, mode, &added, &given_up);
+	if (!err && t->token)
+		err = rules_free(tx, t->id, added);
+	if (!err)
+		return rules_emit_artifacts(tx, t, added, given_up);
+	json_decref(added);
+	json_decref(given_up);
+	return err;
+}
+
+/* --- needs --- */
+
+int rules_acyclic(struct tx *tx, const char *name, const json_t *needs)
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(needs, i, v) {
+		const char *need = json_string_value(v);
+		int64_t hit = 0;
+		int got = strcmp(need, name) == 0 ? 1 : db_int(tx->db, &hit, Q(NEEDS_REACH), T(need), T(name));
+
+		if (got < 0)
+			return tx_fail(tx, got);
+		if (got)
+			return tx_refuse(tx, ELOOP, "break the circle", "%s needs %s already: the two would wait for each other", need, name);
+	}
+	return 0;
+}
+
+static json_t *json_lines(const char *text, size_t n)
+{
+	struct lines l = { text, text + n };
+	json_t *list = json_array();
+	const char *line;
+	size_t len;
+
+	while (list && lines_next(&l, &line, &len)) {
+		AUTO_FREE char *s = strndup(line, len);
+
+		if (s && !in_array(list, s))
+			(void)json_array_append_new(list, json_string(s));
+	}
+	return list;
+}
+
+static int needs_exist(struct tx *tx, const json_t *needs)
+{
+	const json_t *v;
+	struct task t;
+	size_t i;
+
+	json_array_foreach(needs, i, v)
+		if (read_task_named(tx->db, json_string_value(v), &t) <= 0)
+			return tx_refuse(tx, ENOENT, "draft it first: mkdir tasks/NAME", "there is no task %s", json_string_value(v));
+	return 0;
+}
+
+/* --- the change itself --- */
+
+static int emit_set(struct tx *tx, const struct change *c, const struct target *t, json_t *value)
+{
+	char who[NAME_BUFFER];
+	json_t *body = json_pack("{s:s,s:s,s:I,s:s,s:o,s:s,s:I,s:I}", "of", t->of, "name", t->name,
+				 "thing", (json_int_t)c->thing, "field", c->field, "value", value,
+				 "session", rules_session_name(tx, tx->actor->session, who),
+				 "session_id", (json_int_t)tx->actor->session, "uid",
+				 (json_int_t)tx->actor->uid);
+
+	if (body && strcmp(c->field, "outcome") == 0) {
+		AUTO_FREE char *verdict = tx_attr(tx->db, 0, "verdict");
+
+		(void)json_object_set_new(body, "refusals", json_integer(t->session.refusals));
+		(void)json_object_set_new(body, "verdict", json_string(verdict ? verdict : "unknown"));
+	}
+	return tx_emit(tx, "set", body);
+}
+
+static int set_needs(struct tx *tx, const struct change *c, const struct target *t, const char *text, size_t n)
+{
+	json_t *needs = json_lines(text, n);
+	int err = needs_exist(tx, needs);
+
+	if (!err)
+		err = rules_acyclic(tx, t->task.name, needs);
+	if (!err)
+		return emit_set(tx, c, t, needs);
+	json_decref(needs);
+	return err;
+}
+
+/* The artifacts of a task as lines, as its repo shows them. */
+static void artifact_lines(struct tx *tx, int64_t task, const char *repo, struct buf *out)
+{
+	AUTO_ROWS *r = db_rows(tx->db, Q(ARTIFACTS_OF), I(task));
+
+	while (rows_next(r) > 0)
+		buf_line(out, "%s", artifact_show(rows_text(r, 0), repo));
+}
+
+/* Paths follow their task into another repository. */
+static int set_repo(struct tx *tx, const struct change *c, const struct target *t, const char *text)
+{
+	AUTO_FREE char *old = tx_attr(tx->db, c->thing, "repo");
+	AUTO_BUF struct buf lines = BUF_INIT;
+	int err;
+
+	artifact_lines(tx, c->thing, old ? old : "", &lines);
+	err = emit_set(tx, c, t, text ? json_string(text) : json_null());
+	return err ? err : set_artifacts(tx, &t->task, buf_text(&lines), lines.n, ARTIFACTS_REPLACE);
+}
+
+/* `noop` or `done` as the last word of its outcome ends a session. */
+static int ends_session(const char *text)
+{
+	const char *last = strrchr(text, ' ');
+
+	last = last ? last + 1 : text;
+	return strcmp(last, "noop") == 0 || strcmp(last, "done") == 0;
+}
+
+static int set_plain(struct tx *tx, const struct change *c, const struct target *t, const char *text)
+{
+	AUTO_FREE char *old = tx_attr(tx->db, c->thing, c->field);
+	int err = 0;
+
+	if (old ? !text || strcmp(old, text) != 0 : text != NULL)
+		err = emit_set(tx, c, t, text ? json_string(text) : json_null());
+	if (!err && text && strcmp(c->field, "outcome") == 0 && ends_session(text))
+		err = rule_end(tx, c);
+	return err;
+}
+
+static int set_value(struct tx *tx, const struct change *c, const struct target *t, const char *text, size_t n)
+{
+	const char *reason = "";
+	int err = n ? field_check(t->field, text, n, &reason) : 0;
+
+	if (err)
+		return tx_refuse(tx, -err, "read the file for its form; docs/tree.md has every file", "%s of %s: %s", c->field, t->name, reason);
+	if (t->field->type == FIELD_ARTIFACTS)
+		return set_artifacts(tx, &t->task, text, n,
+				     c->flags & CHANGE_APPEND ? ARTIFACTS_APPEND : ARTIFACTS_REPLACE);
+	if (t->field->type == FIELD_NEEDS)
+		return set_needs(tx, c, t, text, n);
+	if (t->field->type == FIELD_REPO)
+		return set_repo(tx, c, t, n ? text : NULL);
+	return set_plain(tx, c, t, n ? text : NULL);
+}
+
+/* With O_APPEND: what was there, and the new lines behind it. */
+static int append_value(struct tx *tx, const struct change *c, const struct target *t, const char *text, struct buf *out)
+{
+	AUTO_FREE char *old = NULL;
+
+	if (t->field->type == FIELD_NEEDS) {
+		AUTO_ROWS *r = db_rows(tx->db, Q(NEEDS_OF), I(c->thing));
+
+		while (rows_next(r) > 0)
+			buf_line(out, "%s", rows_text(r, 0));
+	} else if ((old = tx_attr(tx->db, c->thing, c->field))) {
+		buf_line(out, "%s", old);
+	}
+	buf_str(out, text);
+	return out->err;
+}
+
+int rule_set(struct tx *tx, const struct change *c)
+{
+	struct target t = { .field = field_find(c->of, c->field) };
+	AUTO_BUF struct buf text = BUF_INIT;
+	size_t n = c->n && c->text[c->n - 1] == '\n' ? c->n - 1 : c->n;
+	AUTO_FREE char *value = strndup(c->text, n);
+	int err = t.field && value ? target_find(tx, c, &t) : tx_fail(tx, -ENOMEM);
+
+	if (!err)
+		err = target_may(tx, c, &t);
+	if (err)
+		return err;
+	if (memchr(c->text, 0, c->n))
+		return tx_refuse(tx, EINVAL, "write text", "a NUL byte");
+	if (!(c->flags & CHANGE_APPEND) || t.field->type == FIELD_ARTIFACTS)
+		return set_value(tx, c, &t, value, n);
+	err = append_value(tx, c, &t, value, &text);
+	return err ? tx_fail(tx, err) : set_value(tx, c, &t, buf_text(&text), text.n);
+}

@@ -1,0 +1,135 @@
+/*
+ * Ids of things (tasks, sessions, grants, probes) are the number of the event
+ * that made them: never used twice, the same after a replay.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "backend/schema.h"
+#include "backend/sqlite.h"
+
+/*
+ * board.col is the one predicate: which column a task stands in.
+ * 0 none (cancelled), 1 ideas, 2 ready, 3 blocked, 4 claims, 5 done.
+ */
+static const char version_1[] =
+	"CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+	/* The truth. finish: the byte behind the line in the file `events`. */
+	"CREATE TABLE events(seq INTEGER PRIMARY KEY, finish INTEGER NOT NULL,"
+	" task INTEGER NOT NULL, line TEXT NOT NULL) STRICT;"
+	"CREATE UNIQUE INDEX events_finish ON events(finish);"
+	"CREATE INDEX events_task ON events(task, seq) WHERE task > 0;"
+	/* Projections of the events. */
+	"CREATE TABLE tasks(id INTEGER PRIMARY KEY, name TEXT NOT NULL, uid INTEGER NOT NULL,"
+	" drafter INTEGER NOT NULL, created INTEGER NOT NULL, changed INTEGER NOT NULL,"
+	" gone INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"CREATE UNIQUE INDEX tasks_name ON tasks(name) WHERE gone = 0;"
+	"CREATE TABLE board(task INTEGER PRIMARY KEY, state INTEGER NOT NULL DEFAULT 0,"
+	" token INTEGER NOT NULL DEFAULT 0, unmet INTEGER NOT NULL DEFAULT 0,"
+	" conflicts INTEGER NOT NULL DEFAULT 0, hold INTEGER NOT NULL DEFAULT 0,"
+	" col INTEGER GENERATED ALWAYS AS (CASE"
+	"  WHEN state = 3 THEN 0 WHEN state = 2 THEN 5 WHEN state = 0 THEN 1"
+	"  WHEN token > 0 THEN 4 WHEN unmet = 0 AND conflicts = 0 AND hold = 0 THEN 2"
+	"  ELSE 3 END) VIRTUAL) STRICT;"
+	"CREATE INDEX board_col ON board(col, task);"
+	"CREATE TABLE finished(task INTEGER PRIMARY KEY, token INTEGER NOT NULL,"
+	" session INTEGER NOT NULL, at INTEGER NOT NULL, due INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX finished_at ON finished(at);"
+	"CREATE INDEX finished_due ON finished(due) WHERE due > 0;"
+	"CREATE TABLE attrs(thing INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,"
+	" changed INTEGER NOT NULL, PRIMARY KEY(thing, name)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE needs(task INTEGER NOT NULL, need TEXT NOT NULL, pos INTEGER NOT NULL,"
+	" PRIMARY KEY(task, need)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX needs_need ON needs(need, task);"
+	/* live: 0 of a finished or cancelled task, 1 wanted, 2 held. */
+	"CREATE TABLE artifacts(task INTEGER NOT NULL, name TEXT NOT NULL, stem TEXT NOT NULL,"
+	" pos INTEGER NOT NULL, live INTEGER NOT NULL,"
+	" PRIMARY KEY(task, name)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX artifacts_wanted ON artifacts(stem, task, name) WHERE live > 0;"
+	"CREATE INDEX artifacts_held ON artifacts(stem, task, name) WHERE live = 2;"
+	"CREATE TABLE sessions(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
+	" uid INTEGER NOT NULL, gid INTEGER NOT NULL, started INTEGER NOT NULL,"
+	" ended INTEGER NOT NULL DEFAULT 0, how TEXT NOT NULL DEFAULT '',"
+	" refusals INTEGER NOT NULL DEFAULT 0, why TEXT NOT NULL DEFAULT '') STRICT;"
+	"CREATE INDEX sessions_ended ON sessions(ended, id);"
+	"CREATE TABLE members(pid INTEGER NOT NULL, start INTEGER NOT NULL, boot TEXT NOT NULL,"
+	" session INTEGER NOT NULL, PRIMARY KEY(pid, start, boot)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX members_session ON members(session);"
+	/* Every grant there ever was; ended 0: live. */
+	"CREATE TABLE grants(token INTEGER PRIMARY KEY, task INTEGER NOT NULL, name TEXT NOT NULL,"
+	" session INTEGER NOT NULL, uid INTEGER NOT NULL, pid INTEGER NOT NULL,"
+	" since INTEGER NOT NULL, ttl INTEGER NOT NULL, ended INTEGER NOT NULL DEFAULT 0,"
+	" finish INTEGER NOT NULL DEFAULT 0, how TEXT NOT NULL DEFAULT '',"
+	" reported INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"CREATE UNIQUE INDEX grants_live ON grants(name) WHERE ended = 0;"
+	"CREATE INDEX grants_held ON grants(session, token) WHERE ended = 0;"
+	"CREATE INDEX grants_uid ON grants(uid) WHERE ended = 0;"
+	"CREATE INDEX grants_session ON grants(session, name, token);"
+	"CREATE INDEX grants_unreported ON grants(session, token)"
+	" WHERE reported = 0 AND how IN ('expired', 'broken');"
+	"CREATE TABLE probes(id INTEGER PRIMARY KEY, name TEXT NOT NULL,"
+	" gone INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"CREATE UNIQUE INDEX probes_name ON probes(name) WHERE gone = 0;"
+	/* Times since boot, and what only renewals touch: not part of the history. */
+	"CREATE TABLE leases(token INTEGER PRIMARY KEY, ttl INTEGER NOT NULL,"
+	" expires INTEGER NOT NULL, renewed INTEGER NOT NULL, touched INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX leases_expires ON leases(expires);"
+	"CREATE TABLE idle(session INTEGER PRIMARY KEY, expires INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX idle_expires ON idle(expires);";
+
+static const char *const migrations[] = {
+	version_1,
+};
+
+#define NEWEST ((int)(sizeof(migrations) / sizeof(migrations[0])))
+
+int schema_newest(void)
+{
+	return NEWEST;
+}
+
+static int migrate_one(struct db *db, int version)
+{
+	char set[96];
+	int err = db_script(db, "BEGIN IMMEDIATE");
+
+	if (err)
+		return err;
+	(void)snprintf(set, sizeof(set), "PRAGMA user_version=%d; PRAGMA application_id=%d; COMMIT",
+		       version + 1, SCHEMA_APPLICATION_ID);
+	err = db_script(db, migrations[version]);
+	if (!err)
+		err = db_script(db, set);
+	if (err)
+		(void)db_script(db, "ROLLBACK");
+	return err;
+}
+
+int schema_migrate(struct db *db)
+{
+	int64_t version = 0, app = 0;
+	int err = db_int(db, &version, Q(USER_VERSION));
+
+	if (err < 0)
+		return err;
+	if (version > NEWEST)
+		return -EPROTONOSUPPORT;
+	err = db_int(db, &app, Q(APPLICATION_ID));
+	if (err < 0)
+		return err;
+	if (app != SCHEMA_APPLICATION_ID && (app || version || db_get(db, 0, Q(COUNT_TABLES))))
+		return -ENOTUNIQ;
+	err = 0;
+	for (; !err && version < NEWEST; version++)
+		err = migrate_one(db, (int)version);
+	return err;
+}
+
+int schema_clear(struct db *db)
+{
+	return db_script(db, "DELETE FROM events; DELETE FROM tasks; DELETE FROM board;"
+			     "DELETE FROM finished; DELETE FROM attrs; DELETE FROM needs;"
+			     "DELETE FROM artifacts; DELETE FROM sessions; DELETE FROM members;"
+			     "DELETE FROM grants; DELETE FROM probes; DELETE FROM leases;"
+			     "DELETE FROM idle; DELETE FROM meta;");
+}

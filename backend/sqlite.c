@@ -1,0 +1,280 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sqlite3.h>
+
+#include "backend/overlap.h"
+#include "backend/sqlite.h"
+
+struct rows {
+	struct db *db;
+	sqlite3_stmt *stmt;
+	int busy;
+	int err; /* what binding or preparing said */
+};
+
+struct db {
+	sqlite3 *conn;
+	int busy;
+	struct rows rows[SQL_COUNT];
+};
+
+static const char *const sql_text[SQL_COUNT] = {
+#define SQL(name, text) [SQL_##name] = text,
+#include "backend/sql.h"
+#undef SQL
+};
+
+/* The one translation of SQLite's results. */
+static int db_errno(int rc)
+{
+	switch (rc & 0xff) {
+	case SQLITE_OK:
+	case SQLITE_ROW:
+	case SQLITE_DONE:
+		return 0;
+	case SQLITE_NOMEM:
+		return -ENOMEM;
+	case SQLITE_FULL:
+		return -ENOSPC;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return -EBUSY;
+	case SQLITE_CANTOPEN:
+		return -ENOENT;
+	case SQLITE_NOTADB:
+		return -ENOTUNIQ;
+	case SQLITE_TOOBIG:
+		return -E2BIG;
+	case SQLITE_READONLY:
+		return -EROFS;
+	case SQLITE_CORRUPT:
+		return -EBADMSG;
+	default:
+		return -EIO;
+	}
+}
+
+/* overlaps(name, name): do two canonical artifacts overlap. */
+static void sql_overlaps(sqlite3_context *ctx, int n, sqlite3_value **v)
+{
+	const char *a = (const char *)sqlite3_value_text(v[0]);
+	const char *b = (const char *)sqlite3_value_text(v[1]);
+
+	(void)n;
+	sqlite3_result_int(ctx, a && b && artifact_overlap(a, b));
+}
+
+static const char *const pragmas[] = {
+	[DB_WRITE] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+		     "PRAGMA wal_autocheckpoint=1000; PRAGMA journal_size_limit=8388608;"
+		     "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
+		     "PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0; PRAGMA cache_size=-65536;",
+	[DB_READ] = "PRAGMA query_only=ON; PRAGMA trusted_schema=OFF;"
+		    "PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0; PRAGMA cache_size=-65536;",
+};
+
+static int db_prepare_connection(struct db *db, enum db_mode mode)
+{
+	int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS;
+	int rc;
+
+	(void)sqlite3_busy_timeout(db->conn, 2000);
+	(void)sqlite3_extended_result_codes(db->conn, 1);
+	(void)sqlite3_db_config(db->conn, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	(void)sqlite3_limit(db->conn, SQLITE_LIMIT_ATTACHED, 1);
+	rc = sqlite3_create_function(db->conn, "overlaps", 2, flags, NULL, sql_overlaps, NULL, NULL);
+	return rc ? db_errno(rc) : db_script(db, pragmas[mode]);
+}
+
+int db_open(const char *path, enum db_mode mode, const char *vfs, struct db **out)
+{
+	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
+	struct db *db = calloc(1, sizeof(*db));
+	int err;
+
+	if (!db)
+		return -ENOMEM;
+	flags |= mode == DB_WRITE ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE :
+				    SQLITE_OPEN_READONLY;
+	err = db_errno(sqlite3_open_v2(path, &db->conn, flags, vfs));
+	if (!err)
+		err = db_prepare_connection(db, mode);
+	if (err) {
+		db_close(db);
+		return err;
+	}
+	*out = db;
+	return 0;
+}
+
+void db_close(struct db *db)
+{
+	if (!db)
+		return;
+	for (int i = 0; i < SQL_COUNT; i++)
+		(void)sqlite3_finalize(db->rows[i].stmt);
+	(void)sqlite3_close(db->conn);
+	free(db);
+}
+
+int db_script(struct db *db, const char *text)
+{
+	return db_errno(sqlite3_exec(db->conn, text, NULL, NULL, NULL));
+}
+
+static int rows_prepare(struct rows *r, enum sql id)
+{
+	if (r->stmt)
+		return 0;
+	return db_errno(sqlite3_prepare_v3(r->db->conn, sql_text[id], -1,
+					   SQLITE_PREPARE_PERSISTENT, &r->stmt, NULL));
+}
+
+static int rows_bind(struct rows *r, const struct bind *b)
+{
+	int rc = SQLITE_OK;
+
+	for (int i = 1; b->type && rc == SQLITE_OK; i++, b++) {
+		if (b->type == 'i')
+			rc = sqlite3_bind_int64(r->stmt, i, b->i);
+		else
+			rc = sqlite3_bind_text(r->stmt, i, b->t, -1, SQLITE_STATIC);
+	}
+	return db_errno(rc);
+}
+
+struct rows *db_rows_bound(struct db *db, const struct bind *binds)
+{
+	struct rows *r = &db->rows[binds->i];
+
+	if (r->busy)
+		abort(); /* a named statement is not reentrant: our bug */
+	r->db = db;
+	r->busy = 1;
+	db->busy++;
+	r->err = rows_prepare(r, (enum sql)binds->i);
+	if (!r->err)
+		r->err = rows_bind(r, binds + 1);
+	return r;
+}
+
+int rows_next(struct rows *r)
+{
+	int rc;
+
+	if (r->err)
+		return r->err;
+	rc = sqlite3_step(r->stmt);
+	if (rc == SQLITE_ROW)
+		return 1;
+	r->err = rc == SQLITE_DONE ? 0 : db_errno(rc);
+	return r->err;
+}
+
+int64_t rows_int(struct rows *r, int col)
+{
+	return sqlite3_column_int64(r->stmt, col);
+}
+
+const char *rows_text(struct rows *r, int col)
+{
+	const char *s = (const char *)sqlite3_column_text(r->stmt, col);
+
+	return s ? s : "";
+}
+
+size_t rows_bytes(struct rows *r, int col)
+{
+	return (size_t)sqlite3_column_bytes(r->stmt, col);
+}
+
+void rows_end(struct rows **rp)
+{
+	struct rows *r = *rp;
+
+	if (!r || !r->busy)
+		return;
+	if (r->stmt) {
+		(void)sqlite3_reset(r->stmt);
+		(void)sqlite3_clear_bindings(r->stmt);
+	}
+	r->busy = 0;
+	r->db->busy--;
+	*rp = NULL;
+}
+
+int db_run_bound(struct db *db, const struct bind *binds)
+{
+	AUTO_ROWS *r = db_rows_bound(db, binds);
+	int got;
+
+	while ((got = rows_next(r)) > 0)
+		;
+	return got;
+}
+
+int db_int_bound(struct db *db, int64_t *out, const struct bind *binds)
+{
+	AUTO_ROWS *r = db_rows_bound(db, binds);
+	int got = rows_next(r);
+
+	if (got > 0)
+		*out = rows_int(r, 0);
+	return got;
+}
+
+int64_t db_get_bound(struct db *db, int64_t dflt, const struct bind *binds)
+{
+	int64_t value = dflt;
+
+	(void)db_int_bound(db, &value, binds);
+	return value;
+}
+
+char *db_text_bound(struct db *db, const struct bind *binds)
+{
+	AUTO_ROWS *r = db_rows_bound(db, binds);
+
+	return rows_next(r) > 0 ? strdup(rows_text(r, 0)) : NULL;
+}
+
+int64_t db_changes(struct db *db)
+{
+	return sqlite3_changes64(db->conn);
+}
+
+int db_in_transaction(struct db *db)
+{
+	return !sqlite3_get_autocommit(db->conn);
+}
+
+int db_busy_count(const struct db *db)
+{
+	return db->busy;
+}
+
+const char *db_message(struct db *db)
+{
+	return sqlite3_errmsg(db->conn);
+}
+
+int db_copy(struct db *db, const char *path)
+{
+	return db_run(db, Q(COPY), T(path));
+}
+
+int db_integrity(struct db *db, char **says)
+{
+	char *text = db_text(db, Q(INTEGRITY));
+
+	if (!text)
+		return -EIO;
+	if (strcmp(text, "ok") == 0) {
+		free(text);
+		return 0;
+	}
+	*says = text;
+	return -EBADMSG;
+}

@@ -1,0 +1,40 @@
+/* store_impl: what store.c and writer.c share; for nobody else. */
+#ifndef BACKEND_STORE_IMPL_H
+#define BACKEND_STORE_IMPL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "backend/store.h"
+
+/* A refusal of the last second, so that its repetition is not recorded again. */
+struct recent_refusal {
+	int32_t pid;
+	int64_t start, wall;
+	uint64_t op; /* hash */
+};
+#define RECENT_REFUSALS 256
+
+struct store {
+	int dir_fd;            /* holds the lock */
+	int event_fd;
+	uint32_t owner;
+	struct world *world;
+	char boot_id[BOOT_ID_LEN];
+	struct db *writer;     /* the writer's thread alone */
+	struct db *reader;     /* the loop's thread alone */
+	int64_t seq, finish;   /* the writer's */
+	struct recent_refusal recent[RECENT_REFUSALS]; /* the writer's */
+	unsigned recent_at;
+
+	pthread_mutex_t lock;  /* guards what follows */
+	pthread_cond_t queued;
+	struct change *queue, **queue_end;
+	struct change *decided, **decided_end;
+	int stopping;
+
+	_Atomic int64_t due, seen_seq, seen_bytes;
+	_Atomic int failed;
+};
+
+#endif

@@ -1,0 +1,59 @@
+/*
+ * tx: one change on its way into the store. Rules read through tx->db, refuse
+ * with tx_refuse, and change the state by emitting events and in no other
+ * way: project.c alone turns an event into rows, live and in a replay alike.
+ */
+#ifndef BACKEND_TX_H
+#define BACKEND_TX_H
+
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "backend/change.h"
+#include "backend/sqlite.h"
+#include "backend/world.h"
+
+struct tx {
+	struct db *db;
+	struct world *world;
+	const char *boot_id;
+	int64_t wall, boot; /* ms; one moment a change */
+	int64_t seq;        /* the last event's number */
+	int64_t finish;     /* bytes of all events */
+	uint32_t owner;     /* uid of the mount's owner */
+	const struct actor *actor;
+	struct result *result;
+	int repeat;         /* the asker repeats at once what was refused: record it once */
+	int keep;           /* refused, but what was emitted stays (a report, a late act) */
+	int err;            /* a database error, sticky: the whole batch is lost */
+};
+
+/*
+ * Refuse the change: ERR positive errno; NEXT what to do now (a sentence
+ * without "next: "); the rest says why, one or several lines. Returns -ERR.
+ */
+int tx_refuse(struct tx *tx, int err, const char *next, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* A database error: remembered, so that the batch is given up. Returns err. */
+int tx_fail(struct tx *tx, int err);
+
+/*
+ * Append an event and project it. BODY is taken over (also on error) and may
+ * be NULL (no memory). KIND is the event's name. 0 or -errno.
+ */
+int tx_emit(struct tx *tx, const char *kind, json_t *body);
+
+/* The value of a field of a thing (0: control), to be freed; NULL: unset. */
+char *tx_attr(struct db *db, int64_t thing, const char *name);
+/* The same as a duration in ms; DFLT when unset. */
+int64_t tx_duration(struct db *db, int64_t thing, const char *name, int64_t dflt);
+
+/* project.c: apply an event to the tables. BOOT_MS is "now" for new leases. */
+int project_event(struct tx *tx, json_t *event);
+
+/* Members of an event; 0 or "" when absent. */
+int64_t event_int(const json_t *e, const char *key);
+const char *event_text(const json_t *e, const char *key);
+
+#endif

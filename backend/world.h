@@ -1,0 +1,34 @@
+/*
+ * world: what the outside decides. Time, the process table, randomness and
+ * the disk under the store come through this table, so that a simulation can
+ * put its own in place of the real one.
+ */
+#ifndef BACKEND_WORLD_H
+#define BACKEND_WORLD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define BOOT_ID_LEN 37 /* 36 characters and the NUL */
+
+struct world {
+	/* Milliseconds since boot, suspend included (CLOCK_BOOTTIME): leases. */
+	int64_t (*boot_ms)(struct world *w);
+	/* Milliseconds since 1970 (CLOCK_REALTIME): for display alone. */
+	int64_t (*wall_ms)(struct world *w);
+	/* The id of this boot, into OUT; 0 or -errno. */
+	int (*boot_id)(struct world *w, char out[BOOT_ID_LEN]);
+	/* Is process PID, started at START clock ticks, there? 1, 0, -errno. */
+	int (*alive)(struct world *w, int32_t pid, int64_t start);
+	/* The SQLite VFS under the store; NULL for the default one. */
+	const char *vfs;
+};
+
+/*
+ * The real world: the clocks of this machine. boot_id and alive answer
+ * -ENOSYS until the caller sets them (only fs/caller.c reads the process
+ * table; tools that work on a store offline do without).
+ */
+struct world world_real(void);
+
+#endif

@@ -1,0 +1,243 @@
+/*
+ * The one writer: takes what is queued, each change in a savepoint of its
+ * own, one transaction and one fsync for all, then answers.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "backend/clean.h"
+#include "backend/log.h"
+#include "backend/rules.h"
+#include "backend/store_impl.h"
+#include "backend/text.h"
+
+static rule_fn *const rules[CHANGE_KINDS] = {
+	[CHANGE_TICK] = rule_tick,
+	[CHANGE_DRAFT] = rule_draft,
+	[CHANGE_PUBLISH] = rule_publish,
+	[CHANGE_UNPUBLISH] = rule_unpublish,
+	[CHANGE_CANCEL] = rule_cancel,
+	[CHANGE_UNHOLD] = rule_unhold,
+	[CHANGE_SET] = rule_set,
+	[CHANGE_CLAIM] = rule_claim,
+	[CHANGE_EXTEND] = rule_extend,
+	[CHANGE_FINISH] = rule_finish,
+	[CHANGE_RELEASE] = rule_release,
+	[CHANGE_HANDOVER] = rule_handover,
+	[CHANGE_REOPEN] = rule_reopen,
+	[CHANGE_BREAK] = rule_break,
+	[CHANGE_REGISTER] = rule_register,
+	[CHANGE_END] = rule_end,
+	[CHANGE_CHOWN] = rule_chown,
+	[CHANGE_RENEW] = rule_renew,
+	[CHANGE_JOIN] = rule_join,
+	[CHANGE_IMPORT] = rule_import,
+	[CHANGE_PROBE_ADD] = rule_probe_add,
+	[CHANGE_PROBE_REMOVE] = rule_probe_remove,
+	[CHANGE_JUDGED] = rule_judged,
+};
+
+static uint64_t hash_text(const char *s)
+{
+	uint64_t h = 1469598103934665603u; /* FNV-1a */
+
+	for (; *s; s++)
+		h = (h ^ (unsigned char)*s) * 1099511628211u;
+	return h;
+}
+
+/* Was the same refused to the same process within a second? Remembers it if not. */
+static int is_repeat(struct store *s, const struct change *c, int64_t wall, int remember)
+{
+	uint64_t op = hash_text(c->op ? c->op : "");
+	struct recent_refusal *r;
+
+	for (int i = 0; i < RECENT_REFUSALS; i++) {
+		r = &s->recent[i];
+		if (r->op == op && r->pid == c->actor.pid && r->start == c->actor.start &&
+		    wall - r->wall < 1000 && wall >= r->wall)
+			return 1;
+	}
+	if (remember) {
+		r = &s->recent[s->recent_at++ % RECENT_REFUSALS];
+		*r = (struct recent_refusal){ c->actor.pid, c->actor.start, wall, op };
+	}
+	return 0;
+}
+
+/* A session's refusal is kept with it: grading and `why` read it. */
+static void record_refusal(struct store *s, struct tx *tx, const struct change *c)
+{
+	struct session who;
+	AUTO_BUF struct buf why = BUF_INIT;
+	char when[TIME_TEXT];
+
+	if (!c->actor.session || read_session(tx->db, c->actor.session, &who) <= 0 ||
+	    is_repeat(s, c, tx->wall, 1))
+		return;
+	buf_line(&why, "%s %s %s", time_text(tx->wall, when), errno_text(c->result.err), c->op ? c->op : "-");
+	buf_str(&why, buf_text(&c->result.why));
+	(void)tx_emit(tx, "refused",
+		      json_pack("{s:s,s:I,s:s,s:s,s:s}", "session", who.name, "session_id",
+				(json_int_t)who.id, "op", c->op ? c->op : "-", "errno",
+				errno_text(c->result.err), "why", buf_text(&why)));
+}
+
+static void savepoint(struct tx *tx, const struct bind *q)
+{
+	int err = db_run_bound(tx->db, q);
+
+	if (err)
+		(void)tx_fail(tx, err);
+}
+
+static void apply_one(struct store *s, struct tx *tx, struct change *c)
+{
+	int64_t seq = tx->seq, finish = tx->finish;
+	int err;
+
+	if (__atomic_load_n(&c->cancelled, __ATOMIC_RELAXED)) {
+		c->result.err = -EINTR;
+		return;
+	}
+	tx->actor = &c->actor;
+	tx->result = &c->result;
+	tx->keep = 0;
+	tx->repeat = is_repeat(s, c, tx->wall, 0);
+	savepoint(tx, BINDS(Q(SAVEPOINT)));
+	err = rules[c->kind](tx, c);
+	if (!err && c->actor.session)
+		err = rules_renew(tx, c->actor.session);
+	c->result.err = err;
+	if (err && !tx->keep) {
+		savepoint(tx, BINDS(Q(SAVEPOINT_ROLLBACK)));
+		tx->seq = seq;
+		tx->finish = finish;
+	}
+	savepoint(tx, BINDS(Q(SAVEPOINT_RELEASE)));
+	if (err && !tx->err)
+		record_refusal(s, tx, c);
+}
+
+static int64_t min_positive(int64_t a, int64_t b)
+{
+	return b > 0 && b < a ? b : a;
+}
+
+static int64_t next_due(struct db *db, int64_t boot, int64_t wall)
+{
+	int64_t due = INT64_MAX, daily = db_get(db, 0, Q(DAILY_NEXT));
+
+	due = min_positive(due, db_get(db, 0, Q(LEASE_NEXT)));
+	due = min_positive(due, db_get(db, 0, Q(IDLE_NEXT)));
+	return daily ? min_positive(due, boot + (daily > wall ? daily - wall : 1)) : due;
+}
+
+/* After a failed batch nothing of it counts: say so to every asker. */
+static void batch_failed(struct store *s, struct change *all, int err)
+{
+	log_msg(LOG_ERR, "a batch of changes failed: %s (%s)", errno_text(err), db_message(s->writer));
+	if (db_in_transaction(s->writer))
+		(void)db_run(s->writer, Q(ROLLBACK));
+	for (struct change *c = all; c; c = c->next) {
+		c->result.err = err == -ENOSPC || err == -ENOMEM ? err : -EIO;
+		buf_clear(&c->result.why);
+		buf_line(&c->result.why, "the store could not write: %s", errno_text(err));
+		buf_line(&c->result.why, "next: wait; see whether it happened before trying again");
+	}
+	if (err != -ENOSPC && err != -ENOMEM)
+		atomic_store(&s->failed, 1);
+}
+
+static int batch_apply(struct store *s, struct tx *tx, struct change *all)
+{
+	struct change tick = { .kind = CHANGE_TICK };
+	int err = db_run(tx->db, Q(BEGIN_WRITE));
+
+	if (err)
+		return err;
+	apply_one(s, tx, &tick);
+	buf_free(&tick.result.why);
+	for (struct change *c = all; c && !tx->err; c = c->next)
+		if (c->kind != CHANGE_TICK)
+			apply_one(s, tx, c);
+	if (tx->err)
+		return tx->err;
+	return db_run(tx->db, Q(COMMIT));
+}
+
+/* Hand the decided changes back to the loop. */
+static void batch_answer(struct store *s, struct change *all, struct change **end)
+{
+	uint64_t one = 1;
+
+	(void)pthread_mutex_lock(&s->lock);
+	*s->decided_end = all;
+	s->decided_end = end;
+	(void)pthread_mutex_unlock(&s->lock);
+	if (write(s->event_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
+		log_msg(LOG_ERR, "eventfd: %s", errno_text(errno));
+}
+
+static struct change *batch_take(struct store *s, struct change ***end)
+{
+	struct change *all;
+
+	(void)pthread_mutex_lock(&s->lock);
+	all = s->queue;
+	*end = s->queue_end;
+	s->queue = NULL;
+	s->queue_end = &s->queue;
+	(void)pthread_mutex_unlock(&s->lock);
+	return all;
+}
+
+void writer_run_batch(struct store *s)
+{
+	struct change **end, *all = batch_take(s, &end);
+	struct tx tx = {
+		.db = s->writer,
+		.world = s->world,
+		.boot_id = s->boot_id,
+		.wall = s->world->wall_ms(s->world),
+		.boot = s->world->boot_ms(s->world),
+		.seq = s->seq,
+		.finish = s->finish,
+		.owner = s->owner,
+	};
+	int err;
+
+	if (!all)
+		return;
+	err = atomic_load(&s->failed) ? -EIO : batch_apply(s, &tx, all);
+	if (err) {
+		batch_failed(s, all, err);
+	} else {
+		s->seq = tx.seq;
+		s->finish = tx.finish;
+		atomic_store(&s->seen_bytes, tx.finish);
+		atomic_store(&s->seen_seq, tx.seq);
+		atomic_store(&s->due, next_due(s->writer, tx.boot, tx.wall));
+	}
+	batch_answer(s, all, end);
+}
+
+void *writer_main(void *store)
+{
+	struct store *s = store;
+	int stop;
+
+	do {
+		(void)pthread_mutex_lock(&s->lock);
+		while (!s->queue && !s->stopping)
+			(void)pthread_cond_wait(&s->queued, &s->lock);
+		stop = s->stopping && !s->queue;
+		(void)pthread_mutex_unlock(&s->lock);
+		writer_run_batch(s);
+	} while (!stop);
+	return NULL;
+}

@@ -1,0 +1,164 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fs/caller.h"
+#include "fs/handle.h"
+
+#define LARGE_MAX (1 << 20)
+#define CUT_FROM 4096      /* a write of this many bytes may have been cut by a buffer */
+#define CONTEST_MS 5000
+#define CONTESTS 256
+
+static struct handle *handles;
+static uint64_t last_fh;
+
+/* The last grants made by CREATE, and by whom. */
+static struct contest {
+	int64_t token, at; /* ms since boot */
+	int32_t pid, parent;
+	int64_t start;
+} contests[CONTESTS];
+static unsigned contest_next;
+
+struct handle *handle_new(struct request *r, uint64_t ino, int flags)
+{
+	const struct node *n = node_of(ino);
+	struct handle *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return NULL;
+	h->fh = ++last_fh;
+	h->ino = ino;
+	h->flags = flags;
+	h->token = n && n->flags & NODE_FENCED ? NODE_ID(ino) : 0;
+	h->pid = r->actor.pid;
+	h->start = r->actor.start;
+	HASH_ADD(hh, handles, fh, sizeof(h->fh), h);
+	return h;
+}
+
+struct handle *handle_get(uint64_t fh)
+{
+	struct handle *h = NULL;
+
+	HASH_FIND(hh, handles, &fh, sizeof(fh), h);
+	return h;
+}
+
+void handle_close(uint64_t fh)
+{
+	struct handle *h = handle_get(fh);
+
+	if (!h)
+		return;
+	HASH_DEL(handles, h); /* NOLINT(clang-analyzer-unix.Malloc) */
+	buf_free(&h->text);
+	buf_free(&h->accepted);
+	free(h);
+}
+
+void handle_close_all(void)
+{
+	struct handle *h, *next;
+
+	HASH_ITER(hh, handles, h, next)
+		handle_close(h->fh);
+}
+
+void handle_each(void (*fn)(struct handle *h, void *arg), void *arg)
+{
+	struct handle *h, *next;
+
+	HASH_ITER(hh, handles, h, next)
+		fn(h, arg);
+}
+
+static int check_cut(struct request *r, const struct handle *h, const char *p, size_t n)
+{
+	const struct node *node = node_of(h->ino);
+
+	if (!(node->flags & NODE_LIST) || n < CUT_FROM || p[n - 1] == '\n')
+		return 0;
+	return request_refuse(r, EINVAL, "write whole lines: at most 4095 bytes at once, or one write(2) that ends in a newline",
+			      "a write of %zu bytes that ends inside a line: a buffer may have cut it", n);
+}
+
+int handle_write(struct request *r, struct handle *h, int64_t off, const char *p, size_t n, struct buf *out, int *append)
+{
+	size_t max = node_of(h->ino)->flags & NODE_LARGE ? LARGE_MAX : FIELD_MAX;
+	int err;
+
+	*append = (h->flags & O_APPEND) != 0;
+	if (n > max || (!*append && h->accepted.n + n > max))
+		return request_refuse(r, E2BIG, "write less", "more than %zu bytes", max);
+	if (!*append && off != (int64_t)h->accepted.n)
+		return request_refuse(r, EINVAL, "write from the start, or go on where you are, or open with >>",
+				      "a write at offset %lld, where %zu was expected", (long long)off, h->accepted.n);
+	err = check_cut(r, h, p, n);
+	if (err)
+		return err;
+	if (!*append)
+		buf_add(out, h->accepted.p ? h->accepted.p : "", h->accepted.n);
+	buf_add(out, p, n);
+	return out->err;
+}
+
+void handle_accept(struct handle *h, const struct buf *text, int append)
+{
+	if (append)
+		return;
+	buf_clear(&h->accepted);
+	buf_add(&h->accepted, buf_text(text), text->n);
+}
+
+int handle_is_winner(int64_t token, int32_t pid, int64_t start)
+{
+	struct handle *h, *next;
+
+	HASH_ITER(hh, handles, h, next)
+		if (h->won && h->token == token && h->pid == pid && h->start == start)
+			return 1;
+	return 0;
+}
+
+void handle_granted(struct request *r, int64_t token)
+{
+	struct world *w = store_world(r->fs->store);
+
+	contests[contest_next++ % CONTESTS] = (struct contest){
+		.token = token,
+		.at = w->boot_ms(w),
+		.pid = r->actor.pid,
+		.parent = r->parent,
+		.start = r->actor.start,
+	};
+}
+
+/* Is the process older than the contest? Its start is known to a tick. */
+static int is_older(const struct contest *c, int64_t start)
+{
+	int64_t ticks = sysconf(_SC_CLK_TCK);
+
+	return start * 1000 / ticks + 2000 / ticks < c->at;
+}
+
+int handle_is_contender(int64_t token, const struct actor *actor)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_BOOTTIME, &t);
+	for (int i = 0; i < CONTESTS; i++) {
+		const struct contest *c = &contests[i];
+
+		if (c->token != token || t.tv_sec * 1000 - c->at > CONTEST_MS)
+			continue;
+		if (!actor->pid || !c->pid || (actor->pid == c->pid && actor->start == c->start))
+			return 0;
+		return is_older(c, actor->start) && caller_descends(c->parent, actor->pid) == 0;
+	}
+	return 0;
+}

@@ -1,0 +1,56 @@
+/*
+ * handle: an open file. The text is fixed at open; a write is one whole
+ * message. Found by number, never by pointer, so that a daemon that took
+ * over a mount can answer for a number it does not know (ESTALE).
+ */
+#ifndef FS_HANDLE_H
+#define FS_HANDLE_H
+
+#include <uthash.h>
+
+#include "fs/node.h"
+
+struct handle {
+	uint64_t fh;
+	uint64_t ino;
+	int flags;            /* of open(2) */
+	int64_t token;        /* the grant it stands for; 0: none */
+	int won;              /* its CREATE made the grant */
+	int32_t pid;          /* who opened it */
+	int64_t start;
+	struct buf text;      /* what reads see */
+	struct buf accepted;  /* what writes have put so far */
+	int64_t at;           /* wait/events: bytes of events seen */
+	void *poll;           /* wait/events: the kernel's handle to wake; ll.c's */
+	UT_hash_handle hh;
+};
+
+/* A new open file of the caller; NULL: no memory. Owned by the table. */
+struct handle *handle_new(struct request *r, uint64_t ino, int flags);
+struct handle *handle_get(uint64_t fh);
+void handle_close(uint64_t fh);
+void handle_close_all(void);
+/* FN for every open file. */
+void handle_each(void (*fn)(struct handle *h, void *arg), void *arg);
+
+/*
+ * A write at OFF: the whole text the value would have into OUT, or what is to
+ * be added (*APPEND 1). 0, or refused: EINVAL (offset, cut line), E2BIG.
+ */
+int handle_write(struct request *r, struct handle *h, int64_t off, const char *p, size_t n, struct buf *out, int *append);
+/* The write was accepted. */
+void handle_accept(struct handle *h, const struct buf *text, int append);
+
+/* Is the handle whose CREATE won TOKEN still open, and this process's? (pid 0: any) */
+int handle_is_winner(int64_t token, int32_t pid, int64_t start);
+
+/* A grant was made by a CREATE of ACTOR, whose parent is PARENT. */
+void handle_granted(struct request *r, int64_t token);
+/*
+ * Is ACTOR one who asked for TOKEN at the same moment, and lost, under the
+ * same session? True for a few seconds after the grant, for a process that is
+ * older than the grant and neither the winner nor an ancestor of it.
+ */
+int handle_is_contender(int64_t token, const struct actor *actor);
+
+#endif

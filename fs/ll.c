@@ -1,0 +1,1079 @@
+/*
+ * One file on purpose, although longer than others: every FUSE operation is
+ * a few lines here and its meaning is elsewhere.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include <fuse_lowlevel.h>
+
+#include "backend/clean.h"
+#include "backend/log.h"
+#include "backend/text.h"
+#include "fs/events.h"
+#include "fs/handle.h"
+#include "fs/ll.h"
+#include "fs/verdict.h"
+
+#define FIXED_SECONDS 60.0 /* fixed names and texts */
+#define LIVE_SECONDS 1.0   /* what moves, where the kernel takes an epoch */
+#define EPOCH_MINOR 44     /* FUSE protocol 7.44 */
+#define NOTIFY_INC_EPOCH 8
+
+struct ll {
+	struct fs *fs;
+	struct fuse_session *se;
+	struct fuse_buf buf;
+	int epoch;         /* the kernel has FUSE_NOTIFY_INC_EPOCH */
+	int running;
+	struct op *parked; /* readers of wait/events */
+};
+
+/* A request that is answered later. */
+struct op {
+	struct request r;
+	struct ll *ll;
+	fuse_req_t req;
+	void (*reply)(struct op *op); /* the change was applied */
+	struct fuse_file_info fi;
+	uint64_t fh;
+	struct buf text;
+	int append;
+	size_t size;
+	struct op *next;
+};
+
+/* --- begin and end of a request --- */
+
+static void request_start(struct request *r, fuse_req_t req, fuse_ino_t ino)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	struct ll *l = fuse_req_userdata(req);
+
+	memset(r, 0, sizeof(*r));
+	r->fs = l->fs;
+	r->db = store_reader(l->fs->store);
+	r->uid = ctx->uid;
+	r->gid = ctx->gid;
+	r->tid = ctx->pid;
+	r->ino = ino;
+	r->node = node_of(ino);
+	(void)store_read_begin(l->fs->store);
+}
+
+static void request_end(struct request *r)
+{
+	store_read_end(r->fs->store);
+}
+
+/* What was asked, for `why` and the log: "VERB PATH". */
+static void request_op(struct request *r, const char *verb, uint64_t ino, const char *name)
+{
+	AUTO_BUF struct buf path = BUF_INIT;
+
+	node_path(r, ino, name, &path);
+	(void)snprintf(r->op, sizeof(r->op), "%s %s", verb, buf_text(&path));
+	for (char *p = r->op; *p; p++) /* a name may hold anything; a line may not */
+		if ((unsigned char)*p < 32 || *p == 127)
+			*p = '?';
+	if (utf8_check(r->op, strlen(r->op)))
+		(void)snprintf(r->op, sizeof(r->op), "%s (a name that is not UTF-8)", verb);
+}
+
+static struct op *op_new(fuse_req_t req, fuse_ino_t ino)
+{
+	struct op *op = calloc(1, sizeof(*op));
+
+	if (!op) {
+		(void)fuse_reply_err(req, ENOMEM);
+		return NULL;
+	}
+	op->req = req;
+	op->ll = fuse_req_userdata(req);
+	request_start(&op->r, req, ino);
+	return op;
+}
+
+static void op_free(struct op *op)
+{
+	buf_free(&op->text);
+	request_release(&op->r);
+	free(op);
+}
+
+/* ESTALE for what is gone is no refusal worth a word: the kernel looks again. */
+static void refuse(struct op *op, int err, const struct buf *why)
+{
+	if ((why && why->n) || (err != -ESTALE && err != -ENOENT && err != -EINTR)) {
+		if (!op->r.identified)
+			(void)request_identify(&op->r, 0);
+		request_note(&op->r, err, why);
+	}
+	(void)fuse_reply_err(op->req, -err);
+}
+
+static void op_decided(struct change *c)
+{
+	struct op *op = c->arg;
+
+	fuse_req_interrupt_func(op->req, NULL, NULL);
+	op->r.change = c;
+	(void)store_read_begin(op->ll->fs->store);
+	if (c->result.err)
+		refuse(op, c->result.err, &c->result.why);
+	else
+		op->reply(op);
+	store_read_end(op->ll->fs->store);
+	op_free(op);
+}
+
+static void on_interrupt(fuse_req_t req, void *arg)
+{
+	struct change *c = arg;
+
+	(void)req;
+	__atomic_store_n(&c->cancelled, 1, __ATOMIC_RELAXED);
+}
+
+/*
+ * The end of every handler of a mutation: ERR from the node's hook. Sends
+ * the change it made to the writer, or answers at once.
+ */
+static void op_finish(struct op *op, int err, void (*reply)(struct op *op))
+{
+	struct change *c = op->r.change;
+
+	if (err || !c) {
+		if (err)
+			refuse(op, err, &op->r.why);
+		else
+			reply(op);
+		request_end(&op->r);
+		op_free(op);
+		return;
+	}
+	request_end(&op->r);
+	op->r.change = NULL;
+	op->reply = reply;
+	c->op = op->r.op;
+	c->arg = op;
+	c->done = op_decided;
+	fuse_req_interrupt_func(op->req, on_interrupt, c); /* may run at once */
+	store_commit(op->ll->fs->store, c);
+}
+
+static int refuse_fixed(struct op *op)
+{
+	(void)request_identify(&op->r, 0);
+	return request_refuse(&op->r, EPERM, "README says what can be made, moved and removed where",
+			      "this directory is fixed");
+}
+
+/* --- attributes --- */
+
+static double entry_seconds(const struct ll *l, const struct node *n)
+{
+	if (n->name)
+		return FIXED_SECONDS;
+	return l->epoch ? LIVE_SECONDS : 0;
+}
+
+static double attr_seconds(const struct ll *l, const struct node *n)
+{
+	if (n->flags & NODE_STATIC)
+		return FIXED_SECONDS;
+	if (n->type == NODE_DIR || !n->name)
+		return l->epoch ? LIVE_SECONDS : 0;
+	return 0;
+}
+
+static int fill_entry(struct ll *l, struct request *r, uint64_t ino, struct fuse_entry_param *e)
+{
+	const struct node *n = node_of(ino);
+
+	memset(e, 0, sizeof(*e));
+	e->ino = ino;
+	e->generation = 1;
+	e->attr_timeout = attr_seconds(l, n);
+	e->entry_timeout = entry_seconds(l, n);
+	return node_stat(r, ino, &e->attr);
+}
+
+static void reply_attr_of(struct ll *l, struct request *r, fuse_req_t req, uint64_t ino)
+{
+	const struct node *n = node_of(ino);
+	struct stat st;
+	int err = n ? node_stat(r, ino, &st) : -ESTALE;
+
+	if (err)
+		(void)fuse_reply_err(req, -err);
+	else
+		(void)fuse_reply_attr(req, &st, attr_seconds(l, n));
+}
+
+/* A session that lost the task hears of it wherever it looks the claim up. */
+static int lookup_lost(struct request *r, uint64_t dir, const char *name)
+{
+	struct grant g;
+
+	if ((dir & 0xffff) != ROW_SESSION_CLAIMS || read_last_grant(r->db, NODE_ID(dir), name, &g) <= 0 ||
+	    !g.ended || (strcmp(g.how, "expired") != 0 && strcmp(g.how, "broken") != 0))
+		return -ENOENT;
+	(void)request_identify(r, NODE_ID(dir));
+	request_op(r, "look", dir, name);
+	(void)request_refuse(r, ESTALE, "stop this work; to start it again, knowingly: mv ready/TASK claims/",
+			     "session %s lost %s (%s)", g.holder, name, g.how);
+	request_note(r, -ESTALE, &r->why);
+	return -ESTALE;
+}
+
+static void ll_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct ll *l = fuse_req_userdata(req);
+	struct fuse_entry_param e;
+	struct request r;
+	uint64_t ino;
+	int err;
+
+	request_start(&r, req, parent);
+	err = node_lookup(&r, parent, name, &ino);
+	if (err == -ENOENT)
+		err = lookup_lost(&r, parent, name);
+	if (!err)
+		err = fill_entry(l, &r, ino, &e);
+	if (err)
+		(void)fuse_reply_err(req, -err);
+	else
+		(void)fuse_reply_entry(req, &e);
+	request_end(&r);
+	request_release(&r);
+}
+
+static void ll_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct request r;
+
+	(void)fi;
+	request_start(&r, req, ino);
+	reply_attr_of(fuse_req_userdata(req), &r, req, ino);
+	request_end(&r);
+	request_release(&r);
+}
+
+static void reply_own_attr(struct op *op)
+{
+	reply_attr_of(op->ll, &op->r, op->req, op->r.ino);
+}
+
+/* Size and mode: nothing to do, as long as nothing is asked that cannot be. */
+static int setattr_same(struct op *op, const struct stat *attr, int to_set)
+{
+	struct stat st;
+	int err = node_stat(&op->r, op->r.ino, &st);
+
+	if (err)
+		return err;
+	if (to_set & FUSE_SET_ATTR_SIZE && !op->r.node->store)
+		return request_refuse(&op->r, EPERM, "write to it as docs/tree.md says", "this file cannot be truncated");
+	if ((to_set & FUSE_SET_ATTR_MODE && (attr->st_mode & 07777) != (st.st_mode & 07777)) ||
+	    (to_set & FUSE_SET_ATTR_UID && attr->st_uid != st.st_uid && op->r.node->row != ROW_SESSION) ||
+	    (to_set & FUSE_SET_ATTR_GID && attr->st_gid != st.st_gid))
+		return request_refuse(&op->r, EPERM, "leave them: they say who may do what", "modes and owners here are fixed");
+	return 0;
+}
+
+static int setattr_owner(struct op *op, uint32_t uid)
+{
+	int err = request_identify(&op->r, NODE_ID(op->r.ino));
+
+	if (err)
+		return err;
+	if (!request_change(&op->r, CHANGE_CHOWN, NULL))
+		return request_error(&op->r);
+	op->r.change->thing = NODE_ID(op->r.ino);
+	op->r.change->uid = uid;
+	return 0;
+}
+
+static int setattr_times(struct op *op)
+{
+	const struct node *n = op->r.node;
+
+	if (n->touch)
+		return n->touch(&op->r, NODE_ID(op->r.ino));
+	if (n->type == NODE_FILE && n->store)
+		return 0; /* a tool that copies times; they are kept by the store */
+	return refuse_fixed(op);
+}
+
+static void ll_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, struct fuse_file_info *fi)
+{
+	struct op *op = op_new(req, ino);
+	int err;
+
+	(void)fi;
+	if (!op)
+		return;
+	request_op(&op->r, to_set & FUSE_SET_ATTR_UID ? "chown" : "touch", ino, NULL);
+	err = op->r.node ? setattr_same(op, attr, to_set) : -ESTALE;
+	if (!err && to_set & FUSE_SET_ATTR_UID && op->r.node->row == ROW_SESSION)
+		err = setattr_owner(op, attr->st_uid);
+	else if (!err && to_set & (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_ATIME))
+		err = setattr_times(op);
+	op_finish(op, err, reply_own_attr);
+}
+
+static void ll_readlink(fuse_req_t req, fuse_ino_t ino)
+{
+	AUTO_BUF struct buf text = BUF_INIT;
+	struct request r;
+	int err;
+
+	request_start(&r, req, ino);
+	err = node_show(&r, ino, &text);
+	if (err)
+		(void)fuse_reply_err(req, -err);
+	else
+		(void)fuse_reply_readlink(req, buf_text(&text));
+	request_end(&r);
+	request_release(&r);
+}
+
+/* --- names --- */
+
+static void reply_ok(struct op *op)
+{
+	(void)fuse_reply_err(op->req, 0);
+}
+
+/* The thing just made, found by the name that was asked for. */
+static void reply_new_entry(struct op *op)
+{
+	struct fuse_entry_param e;
+	uint64_t ino;
+	int err = node_lookup(&op->r, op->r.ino, op->r.change->name, &ino);
+
+	if (!err)
+		err = fill_entry(op->ll, &op->r, ino, &e);
+	if (err)
+		(void)fuse_reply_err(op->req, -err);
+	else
+		(void)fuse_reply_entry(op->req, &e);
+}
+
+static const struct dir_ops no_ops;
+
+static const struct dir_ops *ops_of(const struct op *op)
+{
+	return op->r.node && op->r.node->ops ? op->r.node->ops : &no_ops;
+}
+
+static void ll_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	struct op *op = op_new(req, parent);
+
+	(void)mode;
+	if (!op)
+		return;
+	request_op(&op->r, "mkdir", parent, name);
+	op_finish(op, ops_of(op)->mkdir ? ops_of(op)->mkdir(&op->r, NODE_ID(parent), name) : refuse_fixed(op),
+		  reply_new_entry);
+}
+
+static void ll_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct op *op = op_new(req, parent);
+
+	if (!op)
+		return;
+	request_op(&op->r, "rmdir", parent, name);
+	op_finish(op, ops_of(op)->rmdir ? ops_of(op)->rmdir(&op->r, NODE_ID(parent), name) : refuse_fixed(op), reply_ok);
+}
+
+static void ll_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct op *op = op_new(req, parent);
+
+	if (!op)
+		return;
+	request_op(&op->r, "rm", parent, name);
+	op_finish(op, ops_of(op)->unlink ? ops_of(op)->unlink(&op->r, NODE_ID(parent), name) : refuse_fixed(op), reply_ok);
+}
+
+static int rename_checked(struct op *op, const char *name, fuse_ino_t newparent, const char *newname, unsigned flags)
+{
+	const struct node *to = node_of(newparent);
+
+	if (flags & ~(unsigned)RENAME_NOREPLACE)
+		return request_refuse(&op->r, EINVAL, "move one name at a time", "exchanging names is not offered");
+	if (strcmp(name, newname) != 0)
+		return request_refuse(&op->r, EINVAL, "mv COLUMN/TASK OTHER/", "a move between columns keeps the name");
+	if (!to || !ops_of(op)->rename)
+		return refuse_fixed(op);
+	return ops_of(op)->rename(&op->r, NODE_ID(op->r.ino), name, to, NODE_ID(newparent));
+}
+
+static void ll_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent,
+		      const char *newname, unsigned int flags)
+{
+	struct op *op = op_new(req, parent);
+	size_t n;
+
+	if (!op)
+		return;
+	request_op(&op->r, "mv", parent, name);
+	n = strlen(op->r.op);
+	if (n < sizeof(op->r.op) - 64) {
+		AUTO_BUF struct buf path = BUF_INIT;
+
+		node_path(&op->r, newparent, NULL, &path);
+		(void)snprintf(op->r.op + n, sizeof(op->r.op) - n, " %s", buf_text(&path));
+	}
+	op_finish(op, rename_checked(op, name, newparent, newname, flags), reply_ok);
+}
+
+static void refuse_making(fuse_req_t req, fuse_ino_t parent, const char *name, const char *verb)
+{
+	struct op *op = op_new(req, parent);
+
+	if (!op)
+		return;
+	request_op(&op->r, verb, parent, name);
+	op_finish(op, refuse_fixed(op), reply_ok);
+}
+
+static void ll_symlink(fuse_req_t req, const char *link, fuse_ino_t parent, const char *name)
+{
+	(void)link;
+	refuse_making(req, parent, name, "symlink");
+}
+
+static void ll_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
+{
+	(void)mode;
+	(void)rdev;
+	refuse_making(req, parent, name, "mknod");
+}
+
+static void ll_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent, const char *newname)
+{
+	(void)ino;
+	refuse_making(req, newparent, newname, "link");
+}
+
+/* --- files --- */
+
+static void reply_open_file(struct op *op, struct handle *h)
+{
+	const struct node *n = node_of(h->ino);
+
+	op->fi.fh = h->fh;
+	op->fi.direct_io = !(n->flags & NODE_STATIC);
+	op->fi.keep_cache = (n->flags & NODE_STATIC) != 0;
+	op->fi.nonseekable = (n->flags & NODE_WAIT) != 0;
+}
+
+/* The claim just made, as an open file. */
+static void reply_created(struct op *op)
+{
+	struct fuse_entry_param e;
+	struct handle *h = NULL;
+	uint64_t ino;
+	int err = node_lookup(&op->r, op->r.ino, op->r.change->name, &ino);
+
+	if (!err)
+		err = fill_entry(op->ll, &op->r, ino, &e);
+	if (!err && !(h = handle_new(&op->r, ino, op->fi.flags)))
+		err = -ENOMEM;
+	if (!err)
+		(void)node_show(&op->r, ino, &h->text);
+	if (err) {
+		(void)fuse_reply_err(op->req, -err);
+		return;
+	}
+	h->won = 1;
+	handle_granted(&op->r, h->token);
+	reply_open_file(op, h);
+	if (fuse_reply_create(op->req, &e, &op->fi))
+		handle_close(h->fh);
+}
+
+static void ll_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
+{
+	struct op *op = op_new(req, parent);
+
+	(void)mode;
+	if (!op)
+		return;
+	op->fi = *fi;
+	request_op(&op->r, ops_of(op)->create ? "claim" : "create", parent, name);
+	op_finish(op, ops_of(op)->create ? ops_of(op)->create(&op->r, NODE_ID(parent), name, fi->flags) : refuse_fixed(op),
+		  reply_created);
+}
+
+static void reply_opened(struct op *op)
+{
+	struct handle *h;
+	int err = 0;
+
+	h = handle_new(&op->r, op->r.ino, op->fi.flags);
+	if (!h) {
+		(void)fuse_reply_err(op->req, ENOMEM);
+		return;
+	}
+	h->at = store_bytes(op->ll->fs->store);
+	if ((op->fi.flags & O_ACCMODE) != O_WRONLY && op->r.node->show)
+		err = node_show(&op->r, op->r.ino, &h->text);
+	reply_open_file(op, h);
+	if (err)
+		(void)fuse_reply_err(op->req, -err);
+	if (err || fuse_reply_open(op->req, &op->fi))
+		handle_close(h->fh);
+}
+
+/* A run of the probes has ended: the parked open goes on. */
+static void verdict_is_there(void *arg)
+{
+	struct op *op = arg;
+
+	fuse_req_interrupt_func(op->req, NULL, NULL);
+	(void)store_read_begin(op->ll->fs->store);
+	op_finish(op, 0, reply_opened);
+}
+
+static void verdict_interrupted(fuse_req_t req, void *arg)
+{
+	struct op *op = arg;
+
+	if (!verdict_forget(op->ll->fs->verdict, op))
+		return;
+	(void)fuse_reply_err(req, EINTR);
+	op_free(op);
+}
+
+static void open_verdict(struct op *op)
+{
+	int ready = verdict_ready(&op->r, verdict_is_there, op);
+
+	if (ready) {
+		op_finish(op, ready < 0 ? ready : 0, reply_opened);
+		return;
+	}
+	request_end(&op->r);
+	fuse_req_interrupt_func(op->req, verdict_interrupted, op); /* last: may run at once */
+}
+
+static int open_checked(struct op *op, int flags)
+{
+	const struct node *n = op->r.node;
+	int writes = (flags & O_ACCMODE) != O_RDONLY;
+	struct stat st;
+	int err;
+
+	if (!n)
+		return -ESTALE;
+	if (writes && !n->store)
+		return request_refuse(&op->r, EACCES, "read it", "this file is not written");
+	if ((flags & O_ACCMODE) != O_WRONLY && !n->show && !(n->flags & NODE_WAIT))
+		return request_refuse(&op->r, EACCES, "write to it", "this file is not read");
+	err = node_kind(n) ? node_stat(&op->r, op->r.ino, &st) : 0;
+	if (!err && writes && n->open)
+		err = n->open(&op->r, NODE_ID(op->r.ino), flags);
+	return err;
+}
+
+static void ll_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct op *op = op_new(req, ino);
+	int err;
+
+	if (!op)
+		return;
+	op->fi = *fi;
+	if ((fi->flags & O_ACCMODE) != O_RDONLY)
+		request_op(&op->r, "open", ino, NULL);
+	err = open_checked(op, fi->flags);
+	if (!err && op->r.node->flags & NODE_VERDICT)
+		open_verdict(op);
+	else
+		op_finish(op, err, reply_opened);
+}
+
+/* --- reading --- */
+
+static void reply_slice(fuse_req_t req, const struct buf *text, size_t size, off_t off)
+{
+	size_t from = off < 0 || (size_t)off > text->n ? text->n : (size_t)off;
+	size_t n = text->n - from < size ? text->n - from : size;
+
+	(void)fuse_reply_buf(req, n ? text->p + from : NULL, n);
+}
+
+/* What came behind H's place, if anything: 1 when it was answered. */
+static int read_wait(struct ll *l, fuse_req_t req, struct handle *h, size_t size)
+{
+	AUTO_BUF struct buf text = BUF_INIT;
+	struct request r;
+
+	if (store_bytes(l->fs->store) <= h->at)
+		return 0;
+	request_start(&r, req, h->ino);
+	(void)events_read(&r, h->at, size, &text);
+	request_end(&r);
+	h->at += (int64_t)text.n;
+	(void)fuse_reply_buf(req, text.p, text.n);
+	return 1;
+}
+
+static void parked_remove(struct op *op)
+{
+	for (struct op **p = &op->ll->parked; *p; p = &(*p)->next)
+		if (*p == op) {
+			*p = op->next;
+			return;
+		}
+}
+
+static void read_interrupted(fuse_req_t req, void *arg)
+{
+	struct op *op = arg;
+
+	parked_remove(op);
+	(void)fuse_reply_err(req, EINTR);
+	op_free(op);
+}
+
+static void read_park(struct ll *l, fuse_req_t req, fuse_ino_t ino, struct handle *h, size_t size)
+{
+	struct op *op = op_new(req, ino);
+
+	if (!op)
+		return;
+	request_end(&op->r);
+	op->fh = h->fh;
+	op->size = size;
+	op->next = l->parked;
+	l->parked = op;
+	fuse_req_interrupt_func(req, read_interrupted, op); /* last: may run at once */
+}
+
+static void read_stream(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off)
+{
+	AUTO_BUF struct buf text = BUF_INIT;
+	struct request r;
+	int err;
+
+	request_start(&r, req, ino);
+	err = events_read(&r, off, size, &text);
+	request_end(&r);
+	if (err)
+		(void)fuse_reply_err(req, -err);
+	else
+		(void)fuse_reply_buf(req, text.p, text.n);
+}
+
+static void ll_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	struct ll *l = fuse_req_userdata(req);
+	struct handle *h = handle_get(fi->fh);
+	const struct node *n = node_of(ino);
+
+	if (!h || !n)
+		(void)fuse_reply_err(req, ESTALE);
+	else if (n->flags & NODE_STREAM)
+		read_stream(req, ino, size, off);
+	else if (!(n->flags & NODE_WAIT))
+		reply_slice(req, &h->text, size, off);
+	else if (read_wait(l, req, h, size))
+		return;
+	else if (fi->flags & O_NONBLOCK)
+		(void)fuse_reply_err(req, EAGAIN);
+	else
+		read_park(l, req, ino, h, size);
+}
+
+/* --- writing --- */
+
+static void reply_written(struct op *op)
+{
+	struct handle *h = handle_get(op->fh);
+	struct change *c = op->r.change;
+
+	if (h)
+		handle_accept(h, &op->text, op->append);
+	if (c && c->kind == CHANGE_IMPORT) {
+		buf_clear(&op->ll->fs->import_report);
+		buf_str(&op->ll->fs->import_report, buf_text(&c->result.why));
+	}
+	(void)fuse_reply_write(op->req, op->size);
+}
+
+static int write_checked(struct op *op, struct handle *h, const char *p, size_t n, off_t off)
+{
+	const struct node *node = op->r.node;
+	int err;
+
+	if (!h || !node)
+		return -ESTALE;
+	if (!node->store)
+		return -EACCES;
+	err = handle_write(&op->r, h, off, p, n, &op->text, &op->append);
+	if (err) {
+		(void)request_identify(&op->r, node_session(&op->r, node, NODE_ID(op->r.ino)));
+		return err;
+	}
+	return node->store(&op->r, NODE_ID(op->r.ino), buf_text(&op->text), op->text.n, op->append);
+}
+
+static void ll_write(fuse_req_t req, fuse_ino_t ino, const char *p, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	struct op *op = op_new(req, ino);
+
+	if (!op)
+		return;
+	op->fh = fi->fh;
+	op->size = size;
+	request_op(&op->r, "write", ino, NULL);
+	op_finish(op, write_checked(op, handle_get(fi->fh), p, size, off), reply_written);
+}
+
+static void ll_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	(void)ino;
+	(void)fi;
+	(void)fuse_reply_err(req, 0);
+}
+
+static void ll_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
+{
+	(void)datasync;
+	ll_flush(req, ino, fi); /* every write was durable before it returned */
+}
+
+static void ll_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct handle *h = handle_get(fi->fh);
+
+	(void)ino;
+	if (h && h->poll)
+		fuse_pollhandle_destroy(h->poll);
+	handle_close(fi->fh);
+	(void)fuse_reply_err(req, 0);
+}
+
+/* --- directories --- */
+
+struct listing {
+	struct ll *l;
+	struct request *r;
+	fuse_req_t req;
+	int plus;
+	size_t size, used;
+	char *p;
+};
+
+/* Readdirplus must not count a look-up for the dots. */
+static int is_dots(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+static int list_entry(void *arg, const char *name, uint64_t ino, int64_t next)
+{
+	struct listing *d = arg;
+	struct fuse_entry_param e = { .ino = 0 };
+	const struct node *n = node_of(ino);
+	size_t need;
+
+	if (d->plus && !is_dots(name) && fill_entry(d->l, d->r, ino, &e))
+		return 0; /* gone meanwhile */
+	e.attr.st_ino = ino;
+	if (!e.attr.st_mode)
+		e.attr.st_mode = n->type == NODE_DIR ? S_IFDIR : n->type == NODE_LINK ? S_IFLNK : S_IFREG;
+	if (d->plus)
+		need = fuse_add_direntry_plus(d->req, d->p + d->used, d->size - d->used, name, &e, next);
+	else
+		need = fuse_add_direntry(d->req, d->p + d->used, d->size - d->used, name, &e.attr, next);
+	if (need > d->size - d->used)
+		return 1;
+	d->used += need;
+	return 0;
+}
+
+static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, int plus)
+{
+	AUTO_FREE char *p = malloc(size);
+	struct request r;
+	struct listing d = { fuse_req_userdata(req), &r, req, plus, size, 0, p };
+	int err;
+
+	if (!p) {
+		(void)fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	request_start(&r, req, ino);
+	err = node_list(&r, ino, off, list_entry, &d);
+	if (err)
+		(void)fuse_reply_err(req, -err);
+	else
+		(void)fuse_reply_buf(req, p, d.used);
+	request_end(&r);
+	request_release(&r);
+}
+
+static void ll_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	(void)fi;
+	list(req, ino, size, off, 0);
+}
+
+static void ll_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	(void)fi;
+	list(req, ino, size, off, 1);
+}
+
+static void ll_statfs(fuse_req_t req, fuse_ino_t ino)
+{
+	struct statvfs st = { .f_bsize = 65536, .f_frsize = 65536, .f_namemax = 128 };
+
+	(void)ino;
+	(void)fuse_reply_statfs(req, &st);
+}
+
+static void ll_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct fuse_pollhandle *ph)
+{
+	struct ll *l = fuse_req_userdata(req);
+	const struct node *n = node_of(ino);
+	struct handle *h = handle_get(fi->fh);
+
+	if (!n || !(n->flags & NODE_WAIT) || !h || store_bytes(l->fs->store) > h->at) {
+		if (ph)
+			fuse_pollhandle_destroy(ph);
+		(void)fuse_reply_poll(req, POLLIN | POLLRDNORM | (n && n->store ? POLLOUT | POLLWRNORM : 0));
+		return;
+	}
+	if (ph) {
+		if (h->poll)
+			fuse_pollhandle_destroy(h->poll);
+		h->poll = ph;
+	}
+	(void)fuse_reply_poll(req, 0);
+}
+
+static void ll_forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup)
+{
+	(void)ino;
+	(void)nlookup; /* inode numbers need no memory */
+	fuse_reply_none(req);
+}
+
+static void ll_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
+{
+	(void)count;
+	(void)forgets;
+	fuse_reply_none(req);
+}
+
+static void ll_init(void *userdata, struct fuse_conn_info *conn)
+{
+	struct ll *l = userdata;
+
+	l->epoch = conn->proto_major == 7 && conn->proto_minor >= EPOCH_MINOR;
+	l->running = 1;
+	conn->want &= ~(unsigned)FUSE_CAP_AUTO_INVAL_DATA;
+	conn->want &= ~(unsigned)FUSE_CAP_READDIRPLUS_AUTO; /* always with attributes */
+}
+
+static const struct fuse_lowlevel_ops ops = {
+	.init = ll_init,
+	.lookup = ll_lookup,
+	.forget = ll_forget,
+	.forget_multi = ll_forget_multi,
+	.getattr = ll_getattr,
+	.setattr = ll_setattr,
+	.readlink = ll_readlink,
+	.mknod = ll_mknod,
+	.mkdir = ll_mkdir,
+	.unlink = ll_unlink,
+	.rmdir = ll_rmdir,
+	.symlink = ll_symlink,
+	.rename = ll_rename,
+	.link = ll_link,
+	.open = ll_open,
+	.read = ll_read,
+	.write = ll_write,
+	.flush = ll_flush,
+	.release = ll_release,
+	.fsync = ll_fsync,
+	.readdir = ll_readdir,
+	.readdirplus = ll_readdirplus,
+	.statfs = ll_statfs,
+	.create = ll_create,
+	.poll = ll_poll,
+};
+
+/* --- the session --- */
+
+struct ll *ll_new(struct fs *fs, const char *options)
+{
+	char name[] = "coordfs", dash_o[] = "-o";
+	AUTO_FREE char *opts = options ? strdup(options) : NULL;
+	char *argv[] = { name, dash_o, opts, NULL };
+	struct fuse_args args = FUSE_ARGS_INIT(opts ? 3 : 1, argv);
+	struct ll *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return NULL;
+	l->fs = fs;
+	l->se = fuse_session_new(&args, &ops, sizeof(ops), l);
+	fuse_opt_free_args(&args);
+	if (l->se)
+		return l;
+	free(l);
+	return NULL;
+}
+
+void ll_free(struct ll *l)
+{
+	if (!l)
+		return;
+	while (l->parked) {
+		struct op *op = l->parked;
+
+		parked_remove(op);
+		(void)fuse_reply_err(op->req, ENOTCONN);
+		op_free(op);
+	}
+	fuse_session_destroy(l->se);
+	free(l->buf.mem);
+	free(l);
+}
+
+int ll_mount(struct ll *l, const char *mountpoint)
+{
+	int fd, err = fuse_session_mount(l->se, mountpoint);
+
+	if (err)
+		return err;
+	fd = fuse_session_fd(l->se);
+	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) ? -1 : 0;
+}
+
+void ll_unmount(struct ll *l)
+{
+	fuse_session_unmount(l->se);
+}
+
+static ssize_t io_read(int fd, void *p, size_t n, void *userdata)
+{
+	(void)userdata;
+	return read(fd, p, n);
+}
+
+static ssize_t io_writev(int fd, struct iovec *iov, int count, void *userdata)
+{
+	(void)userdata;
+	return writev(fd, iov, count);
+}
+
+int ll_attach(struct ll *l, int fd)
+{
+	static const struct fuse_custom_io io = { .writev = io_writev, .read = io_read };
+
+	return fuse_session_custom_io(l->se, &io, fd);
+}
+
+int ll_fd(const struct ll *l)
+{
+	return fuse_session_fd(l->se);
+}
+
+int ll_exited(const struct ll *l)
+{
+	return fuse_session_exited(l->se);
+}
+
+int ll_running(const struct ll *l)
+{
+	return l->running;
+}
+
+int ll_receive(struct ll *l, int max)
+{
+	for (int i = 0; i < max && !fuse_session_exited(l->se); i++) {
+		int got = fuse_session_receive_buf(l->se, &l->buf);
+
+		if (got == -EINTR)
+			continue;
+		if (got == -EAGAIN)
+			return 0;
+		if (got <= 0) {
+			fuse_session_exit(l->se);
+			return 0;
+		}
+		fuse_session_process_buf(l->se, &l->buf);
+	}
+	return !fuse_session_exited(l->se);
+}
+
+/* All dentries are looked up again at their next use; costs no lock. */
+static void bump_epoch(struct ll *l)
+{
+	struct fuse_out_header {
+		uint32_t len;
+		int32_t error;
+		uint64_t unique;
+	} h = { sizeof(h), NOTIFY_INC_EPOCH, 0 };
+
+	if (l->epoch && write(fuse_session_fd(l->se), &h, sizeof(h)) < 0 && errno != ENOENT) {
+		log_msg(LOG_WARNING, "no epoch notification (%s): names are not cached any more", errno_text(errno));
+		l->epoch = 0;
+	}
+}
+
+static void wake_poller(struct handle *h, void *arg)
+{
+	const struct ll *l = arg;
+
+	if (!h->poll || store_bytes(l->fs->store) <= h->at)
+		return;
+	(void)fuse_lowlevel_notify_poll(h->poll);
+	fuse_pollhandle_destroy(h->poll);
+	h->poll = NULL;
+}
+
+static void wake_readers(struct ll *l)
+{
+	struct op *next;
+
+	for (struct op *op = l->parked; op; op = next) {
+		struct handle *h = handle_get(op->fh);
+
+		next = op->next;
+		if (h && store_bytes(l->fs->store) <= h->at)
+			continue;
+		parked_remove(op);
+		fuse_req_interrupt_func(op->req, NULL, NULL);
+		if (!h)
+			(void)fuse_reply_err(op->req, ESTALE);
+		else
+			(void)read_wait(l, op->req, h, op->size);
+		op_free(op);
+	}
+	handle_each(wake_poller, l);
+}
+
+void ll_decided(struct ll *l)
+{
+	bump_epoch(l);
+	if (store_collect(l->fs->store))
+		wake_readers(l);
+}

@@ -1,0 +1,50 @@
+/* readme: the file README at the top of the mount. */
+#include "fs/dirs.h"
+
+static const char text[] =
+	"This is coordfs: the coordination state of a fleet of coding agents, as files.\n"
+	"Reading never changes anything. The exit status of a command is the truth.\n"
+	"\n"
+	"  S=sessions/s41; mkdir $S             register as s41 (once)\n"
+	"  head -1 verdict                      dry | not-dry | unknown: is there work?\n"
+	"  ls ready                             tasks that can be claimed now\n"
+	"  touch $S/claims/T                    T is mine, with every artifact it will write;\n"
+	"                                       or an error, and: cat $S/why\n"
+	"  echo src/also.py >> $S/claims/T      I must write this too; or an error\n"
+	"  touch $S                             I am alive: renews all I hold\n"
+	"  mv $S/claims/T $S/done/              finished.  Or: rm $S/claims/T  gives it back\n"
+	"  echo noop > $S/outcome; rmdir $S     nothing more to do: say so and leave\n"
+	"\n"
+	"With COORD_SESSION=s41 in the environment (or started by coordfs run) the short\n"
+	"forms work too: touch claims/T, mv claims/T done/.\n"
+	"\n"
+	"New work:  mkdir tasks/T; echo title > tasks/T/title; echo src/a.c > tasks/T/artifacts;\n"
+	"           mv ideas/T ready/\n"
+	"\n"
+	"Where things are: ideas ready blocked claims done (every task is in exactly one),\n"
+	"tasks/T/ (all about one), sessions/ID/ (all about one), artifacts (names held now),\n"
+	"status, events, archive, control. `cat blocked/T` says what T waits for.\n"
+	"\n"
+	"Errors, by errno (and in words in `why`):\n"
+	"  EBUSY        held, or an artifact of it is held by another: take another task\n"
+	"  EEXIST       done already, or held by your own session\n"
+	"  ENOENT       no such task, or not published\n"
+	"  ENOKEY       nobody knows which session you are\n"
+	"  EPERM        not yours\n"
+	"  ESTALE       you lost it: stop this work\n"
+	"  EKEYEXPIRED  touch $S: a claim of yours was lost; said once for each\n"
+	"  EDQUOT       a limit is reached: finish something first\n"
+	"  EROFS        the board is closed (control/estop)\n"
+	"  ELOOP        tasks would wait for each other in a circle\n"
+	"  EINVAL E2BIG EILSEQ ERANGE   what you wrote is not what the file takes\n"
+	"\n"
+	"When this directory is away (ENOTCONN, or empty): nothing is yours to decide. Wait.\n"
+	"Afterwards `touch $S` tells whether you still hold what you held.\n";
+
+int readme_show(struct request *r, int64_t id, struct buf *out)
+{
+	(void)r;
+	(void)id;
+	buf_str(out, text);
+	return 0;
+}

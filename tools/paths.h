@@ -1,0 +1,26 @@
+/*
+ * paths: names of files as artifacts: taken literally, or found in prose.
+ * Pure functions.
+ */
+#ifndef TOOLS_PATHS_H
+#define TOOLS_PATHS_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "backend/buf.h"
+
+#define PATHS_GUESS_MAX 64 /* names that paths_guess finds in one text */
+
+/* Add the N bytes of PATH to OUT as an artifact that is that name alone: [*] for '*', and so on. */
+void paths_literal(const char *path, size_t n, struct buf *out);
+
+/*
+ * Add the names of source files that TEXT mentions to LIST, an array of
+ * strings, literally, each once: words with a '/' that end in a known
+ * extension, and such words without a '/' in backquotes. Absolute paths, URLs
+ * and what else cannot be a path in a repository are passed over.
+ */
+void paths_guess(const char *text, json_t *list);
+
+#endif
