@@ -56,8 +56,8 @@ void buf_char(struct buf *b, char c)
  * Print into the room there is, leaving space for one byte more, and again if
  * that was too little. The text does not change if it fails.
  */
-__attribute__((format(printf, 2, 0)))
-static int buf_vprintf(struct buf *b, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static int buf_vprintf(struct buf *b, const char *fmt,
+							     va_list ap)
 {
 	va_list again;
 	int n;

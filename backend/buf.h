@@ -22,7 +22,10 @@ struct buf {
 	int err;
 };
 
-#define BUF_INIT { NULL, 0, 0, 0 }
+#define BUF_INIT              \
+	{                     \
+		NULL, 0, 0, 0 \
+	}
 
 /* Add n bytes at p, which must not point into b; p may be NULL if n is 0. */
 void buf_add(struct buf *b, const void *p, size_t n);
@@ -33,12 +36,10 @@ void buf_str(struct buf *b, const char *s);
 void buf_char(struct buf *b, char c);
 
 /* Add as printf(3) does; no argument may point into b. */
-void buf_printf(struct buf *b, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* buf_printf and a newline: both or neither. */
-void buf_line(struct buf *b, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+void buf_line(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Empty the text and keep the memory. err stays: a failure is never lost. */
 void buf_clear(struct buf *b);

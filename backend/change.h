@@ -12,29 +12,29 @@
 #include "backend/buf.h"
 
 enum change_kind {
-	CHANGE_TICK,      /* end what is due: leases, idle sessions, daily tasks */
-	CHANGE_DRAFT,     /* task: a new one */
-	CHANGE_PUBLISH,   /* task: from ideas to the board */
-	CHANGE_UNPUBLISH, /* task: back to ideas */
-	CHANGE_CANCEL,    /* task */
-	CHANGE_UNHOLD,    /* task: lift a hold (an operator knows better) */
-	CHANGE_SET,       /* field of thing = text */
-	CHANGE_CLAIM,     /* task, for actor.session */
-	CHANGE_EXTEND,    /* token's claim: text, lines to add and -lines to give up */
-	CHANGE_FINISH,    /* task, held by actor.session */
-	CHANGE_RELEASE,   /* task, held by actor.session */
-	CHANGE_HANDOVER,  /* task, to the session called name */
-	CHANGE_REOPEN,    /* task: from done to ready */
-	CHANGE_BREAK,     /* text: "TASK TOKEN reason" */
-	CHANGE_REGISTER,  /* session called name */
-	CHANGE_END,       /* thing: a session */
-	CHANGE_CHOWN,     /* thing: a session, to uid */
-	CHANGE_RENEW,     /* thing: a session, says that it lives */
-	CHANGE_JOIN,      /* thing: a session; member */
-	CHANGE_IMPORT,    /* text: one JSON record a line */
-	CHANGE_PROBE_ADD, /* name */
+	CHANGE_TICK,	     /* end what is due: leases, idle sessions, daily tasks */
+	CHANGE_DRAFT,	     /* task: a new one */
+	CHANGE_PUBLISH,	     /* task: from ideas to the board */
+	CHANGE_UNPUBLISH,    /* task: back to ideas */
+	CHANGE_CANCEL,	     /* task */
+	CHANGE_UNHOLD,	     /* task: lift a hold (an operator knows better) */
+	CHANGE_SET,	     /* field of thing = text */
+	CHANGE_CLAIM,	     /* task, for actor.session */
+	CHANGE_EXTEND,	     /* token's claim: text, lines to add and -lines to give up */
+	CHANGE_FINISH,	     /* task, held by actor.session */
+	CHANGE_RELEASE,	     /* task, held by actor.session */
+	CHANGE_HANDOVER,     /* task, to the session called name */
+	CHANGE_REOPEN,	     /* task: from done to ready */
+	CHANGE_BREAK,	     /* text: "TASK TOKEN reason" */
+	CHANGE_REGISTER,     /* session called name */
+	CHANGE_END,	     /* thing: a session */
+	CHANGE_CHOWN,	     /* thing: a session, to uid */
+	CHANGE_RENEW,	     /* thing: a session, says that it lives */
+	CHANGE_JOIN,	     /* thing: a session; member */
+	CHANGE_IMPORT,	     /* text: one JSON record a line */
+	CHANGE_PROBE_ADD,    /* name */
 	CHANGE_PROBE_REMOVE, /* name */
-	CHANGE_JUDGED,    /* text: what the probes said, as JSON */
+	CHANGE_JUDGED,	     /* text: what the probes said, as JSON */
 	CHANGE_KINDS
 };
 
@@ -44,23 +44,23 @@ enum actor_how { ACTOR_NONE, ACTOR_PATH, ACTOR_JOINED, ACTOR_ENV };
 /* Who asks, as far as it could be found out. */
 struct actor {
 	uint32_t uid, gid;
-	int32_t pid;     /* thread group; 0: outside our pid namespace */
-	int64_t start;   /* of pid, clock ticks */
+	int32_t pid;	 /* thread group; 0: outside our pid namespace */
+	int64_t start;	 /* of pid, clock ticks */
 	int64_t session; /* thing id; 0: none */
-	int64_t joined;  /* session of the nearest joined ancestor; 0: none */
+	int64_t joined;	 /* session of the nearest joined ancestor; 0: none */
 	enum actor_how how;
 	int is_operator; /* root, the mount's owner, the operators' group */
-	int is_owner;    /* root or the mount's owner */
+	int is_owner;	 /* root or the mount's owner */
 };
 
 enum thing_kind { THING_CONTROL, THING_TASK, THING_SESSION, THING_PROBE, THING_KINDS };
 
-#define CHANGE_ANEW 1u   /* claim although it was lost before, knowingly */
+#define CHANGE_ANEW 1u	 /* claim although it was lost before, knowingly */
 #define CHANGE_APPEND 2u /* set: add the lines to what is there */
 
 struct result {
-	int err;        /* 0 or -errno */
-	int64_t id;     /* the thing made: task, session, probe; a claim's token */
+	int err;	/* 0 or -errno */
+	int64_t id;	/* the thing made: task, session, probe; a claim's token */
 	struct buf why; /* err: the reason, the last line "next: ..."; else a report */
 };
 
@@ -69,17 +69,17 @@ struct change {
 	unsigned flags;
 	struct actor actor;
 	enum thing_kind of; /* SET: what `thing` is */
-	int64_t thing;      /* 0 where a name says it all */
-	int64_t token;      /* the grant a handle or a node stands for; 0: none */
-	uint32_t uid;       /* CHOWN */
-	int32_t pid;        /* JOIN: the member */
+	int64_t thing;	    /* 0 where a name says it all */
+	int64_t token;	    /* the grant a handle or a node stands for; 0: none */
+	uint32_t uid;	    /* CHOWN */
+	int32_t pid;	    /* JOIN: the member */
 	int64_t start;
-	char name[160];     /* task, session or probe */
-	char field[32];     /* SET */
-	char *text;         /* owned by the change */
+	char name[160]; /* task, session or probe */
+	char field[32]; /* SET */
+	char *text;	/* owned by the change */
 	size_t n;
-	const char *op;     /* what was asked, for the record: "claim claims/T" */
-	int cancelled;      /* set by any thread: the asker has gone */
+	const char *op; /* what was asked, for the record: "claim claims/T" */
+	int cancelled;	/* set by any thread: the asker has gone */
 
 	struct result result;
 	/* Called by the loop once the change is decided; the change's end is theirs. */

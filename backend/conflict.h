@@ -15,7 +15,7 @@ struct db;
 
 /* A live artifact in the way. */
 struct conflict {
-	int64_t task; /* who holds it */
+	int64_t task;		    /* who holds it */
 	char name[ARTIFACT_BUFFER]; /* canonical */
 };
 

@@ -88,7 +88,8 @@ static int check_choice(const struct field *f, const char *text, const char **re
 		if (strstr(f->choices, word))
 			return 0;
 	}
-	return say(-EINVAL, "not one of the words this file takes (docs/tree.md lists them)", reason);
+	return say(-EINVAL, "not one of the words this file takes (docs/tree.md lists them)",
+		   reason);
 }
 
 static int check_names(const char *text, size_t n, const char **reason)
@@ -99,7 +100,8 @@ static int check_names(const char *text, size_t n, const char **reason)
 
 	while (lines_next(&l, &line, &len))
 		if (name_check(line, len))
-			return say(-EINVAL, "each line is one name of A-Z a-z 0-9 . _ : @ + # -", reason);
+			return say(-EINVAL, "each line is one name of A-Z a-z 0-9 . _ : @ + # -",
+				   reason);
 	return 0;
 }
 
@@ -108,10 +110,13 @@ static int check_repo(const char *text, size_t n, const char **reason)
 	static const char *const taken[] = { "branch", "pr", "topic", "url" };
 
 	if (name_check(text, n) || strchr(text, ':'))
-		return say(-EINVAL, "a repository's name is 1 to 128 of A-Z a-z 0-9 . _ @ + # -", reason);
+		return say(-EINVAL, "a repository's name is 1 to 128 of A-Z a-z 0-9 . _ @ + # -",
+			   reason);
 	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
 		if (strcmp(text, taken[i]) == 0)
-			return say(-EINVAL, "branch, pr, topic and url stand for names that are no paths", reason);
+			return say(-EINVAL,
+				   "branch, pr, topic and url stand for names that are no paths",
+				   reason);
 	return 0;
 }
 
@@ -140,7 +145,10 @@ static int check_limits(const char *text, size_t n, const char **reason)
 
 	while (lines_next(&l, &line, &len))
 		if (check_limit_line(line, len))
-			return say(-EINVAL, "each line is NAME NUMBER, as a read of control/limits shows them", reason);
+			return say(
+				-EINVAL,
+				"each line is NAME NUMBER, as a read of control/limits shows them",
+				reason);
 	return 0;
 }
 
@@ -153,10 +161,13 @@ static int check_bytes(const struct field *f, const char *text, size_t n, const 
 	if (n > FIELD_MAX)
 		return say(-E2BIG, "a value is 64 KiB at most", reason);
 	if (err == -EILSEQ)
-		return say(err, "not UTF-8 (a buffer may have cut a character: write it at once)", reason);
+		return say(err, "not UTF-8 (a buffer may have cut a character: write it at once)",
+			   reason);
 	if (err)
-		return say(err, many ? "control characters other than newline and tab" :
-				       "one line without control characters is wanted", reason);
+		return say(err,
+			   many ? "control characters other than newline and tab" :
+				  "one line without control characters is wanted",
+			   reason);
 	return 0;
 }
 
@@ -168,7 +179,10 @@ int field_check(const struct field *f, const char *text, size_t n, const char **
 		return err;
 	switch (f->type) {
 	case FIELD_NAME:
-		return name_check(text, n) ? say(-EINVAL, "one name of A-Z a-z 0-9 . _ : @ + # - is wanted", reason) : 0;
+		return name_check(text, n) ?
+			       say(-EINVAL, "one name of A-Z a-z 0-9 . _ : @ + # - is wanted",
+				   reason) :
+			       0;
 	case FIELD_REPO:
 		return check_repo(text, n, reason);
 	case FIELD_NUMBER:

@@ -15,16 +15,16 @@
 #define FIELD_MAX 65536 /* bytes of a value */
 
 enum field_type {
-	FIELD_LINE,      /* one line of text */
-	FIELD_TEXT,      /* any lines */
-	FIELD_NAME,      /* a name, as of a task */
-	FIELD_REPO,      /* a name that can stand before ':' in an artifact */
-	FIELD_NUMBER,    /* min .. max */
-	FIELD_DURATION,  /* 90s 30m 2h */
-	FIELD_CHOICE,    /* one of the words in `choices` */
-	FIELD_WORDS,     /* a list of names, one a line */
-	FIELD_LIMITS,    /* `name number` lines */
-	FIELD_NEEDS,     /* a list of tasks: tables of their own */
+	FIELD_LINE,	 /* one line of text */
+	FIELD_TEXT,	 /* any lines */
+	FIELD_NAME,	 /* a name, as of a task */
+	FIELD_REPO,	 /* a name that can stand before ':' in an artifact */
+	FIELD_NUMBER,	 /* min .. max */
+	FIELD_DURATION,	 /* 90s 30m 2h */
+	FIELD_CHOICE,	 /* one of the words in `choices` */
+	FIELD_WORDS,	 /* a list of names, one a line */
+	FIELD_LIMITS,	 /* `name number` lines */
+	FIELD_NEEDS,	 /* a list of tasks: tables of their own */
 	FIELD_ARTIFACTS, /* a list of artifacts: tables of their own */
 };
 

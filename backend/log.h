@@ -15,8 +15,7 @@
  * \xNN, so that a hostile name cannot forge a line; a message over 1000 bytes
  * is cut and ends in "...". Keeps errno; a failing stderr is ignored.
  */
-void log_msg(int level, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+void log_msg(int level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Print messages up to level max from now on; LOG_INFO until called. */
 void log_level(int max);

@@ -34,9 +34,11 @@ static const struct {
 	const char *name;
 	enum sql rows;
 } dumps[] = {
-	{ "tasks", SQL_DUMP_TASKS },	     { "finished", SQL_DUMP_FINISHED },	  { "attrs", SQL_DUMP_ATTRS },
-	{ "needs", SQL_DUMP_NEEDS },	     { "artifacts", SQL_DUMP_ARTIFACTS }, { "sessions", SQL_DUMP_SESSIONS },
-	{ "members", SQL_DUMP_MEMBERS },     { "grants", SQL_DUMP_GRANTS },	  { "probes", SQL_DUMP_PROBES },
+	{ "tasks", SQL_DUMP_TASKS },	     { "finished", SQL_DUMP_FINISHED },
+	{ "attrs", SQL_DUMP_ATTRS },	     { "needs", SQL_DUMP_NEEDS },
+	{ "artifacts", SQL_DUMP_ARTIFACTS }, { "sessions", SQL_DUMP_SESSIONS },
+	{ "members", SQL_DUMP_MEMBERS },     { "grants", SQL_DUMP_GRANTS },
+	{ "probes", SQL_DUMP_PROBES },
 };
 #define DUMPS (sizeof(dumps) / sizeof(dumps[0]))
 
@@ -67,7 +69,8 @@ static int replay_line(struct tx *tx, const char *line)
 
 static int copy_event(struct tx *tx, struct rows *r)
 {
-	return db_run(tx->db, Q(EVENT_COPY), I(rows_int(r, 0)), I(rows_int(r, 1)), I(rows_int(r, 2)), T(rows_text(r, 3)));
+	return db_run(tx->db, Q(EVENT_COPY), I(rows_int(r, 0)), I(rows_int(r, 1)),
+		      I(rows_int(r, 2)), T(rows_text(r, 3)));
 }
 
 /* Every event of FROM into the empty TO, in order. */
@@ -82,7 +85,8 @@ static int replay_into(struct db *from, struct db *to, struct buf *says)
 		if (!err)
 			err = replay_line(&tx, rows_text(r, 3));
 		if (err)
-			buf_line(says, "event %lld cannot be replayed: %s", (long long)rows_int(r, 0), strerror(-err));
+			buf_line(says, "event %lld cannot be replayed: %s",
+				 (long long)rows_int(r, 0), strerror(-err));
 	}
 	return err ? err : got;
 }
@@ -121,7 +125,8 @@ static int open_store(const char *dir, struct db **out, struct buf *says)
 	}
 	err = db_int(*out, &version, Q(USER_VERSION));
 	if (err < 0 || version != schema_newest()) {
-		buf_line(says, "%s: schema %lld, this program knows %d", path, (long long)version, schema_newest());
+		buf_line(says, "%s: schema %lld, this program knows %d", path, (long long)version,
+			 schema_newest());
 		db_close(*out);
 		*out = NULL;
 		return err < 0 ? err : -EPROTONOSUPPORT;

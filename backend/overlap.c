@@ -6,8 +6,8 @@
 
 #include "backend/overlap.h"
 
-#define NOT_UTF8 0x110000u      /* beyond the last character */
-#define CLASS_MAX 64           /* bytes of a class; a longer one meets all, to bound the time */
+#define NOT_UTF8 0x110000u /* beyond the last character */
+#define CLASS_MAX 64	   /* bytes of a class; a longer one meets all, to bound the time */
 
 /* The bytes from p up to end. */
 struct span {
@@ -28,7 +28,7 @@ struct writer {
 	char *name;
 	size_t path, stem, end; /* offsets: where the path starts, the stem ends, the name ends */
 	size_t segments;
-	struct span last;       /* the last segment */
+	struct span last; /* the last segment */
 };
 
 static int at_end(const struct span *s)
@@ -413,8 +413,8 @@ static int take_space(struct span *s, const char *repo, struct span *space, cons
 	return 0;
 }
 
-int artifact_parse(const char *text, size_t n, const char *repo,
-		   struct artifact *out, const char **reason)
+int artifact_parse(const char *text, size_t n, const char *repo, struct artifact *out,
+		   const char **reason)
 {
 	struct span path = { text, text + n }, space;
 	struct writer w = { 0 };
@@ -478,7 +478,7 @@ int artifact_ancestors(const char *stem, int (*fn)(const char *ancestor, void *a
 	if (n >= sizeof(buffer) || !strchr(stem, ':'))
 		return -EINVAL;
 	memcpy(buffer, stem, n + 1);
-	for (path = strchr(buffer, ':') + 1; !r && *path; ) {
+	for (path = strchr(buffer, ':') + 1; !r && *path;) {
 		cut = strrchr(path, '/');
 		*(cut ? cut : path) = '\0';
 		r = fn(buffer, arg);

@@ -20,16 +20,16 @@
 
 #include <stddef.h>
 
-#define ARTIFACT_MAX 4096                    /* bytes of an artifact as written */
-#define ARTIFACT_SEGMENTS 32                 /* segments of a path, once normalised */
-#define ARTIFACT_SPACE 128                   /* bytes of a space */
+#define ARTIFACT_MAX 4096		     /* bytes of an artifact as written */
+#define ARTIFACT_SEGMENTS 32		     /* segments of a path, once normalised */
+#define ARTIFACT_SPACE 128		     /* bytes of a space */
 #define ARTIFACT_BUFFER (ARTIFACT_MAX + 256) /* holds any canonical name, stem or bound */
 
 struct artifact {
-	char *name;     /* the canonical name */
-	char *stem;     /* its stem; in the same heap block as name */
-	int literal;    /* 1: all of the stem and below: no wildcard, or the whole space */
-	int wide;       /* 1: no literal first segment: the stem is the root stem */
+	char *name;  /* the canonical name */
+	char *stem;  /* its stem; in the same heap block as name */
+	int literal; /* 1: all of the stem and below: no wildcard, or the whole space */
+	int wide;    /* 1: no literal first segment: the stem is the root stem */
 };
 
 /*
@@ -42,8 +42,8 @@ struct artifact {
  * that nothing closes, that holds `[:`, or with a range that goes down; and `./a:b` when repo is
  * "", since nothing shown for it would read back as it. -ENOMEM.
  */
-int artifact_parse(const char *text, size_t n, const char *repo,
-		   struct artifact *out, const char **reason);
+int artifact_parse(const char *text, size_t n, const char *repo, struct artifact *out,
+		   const char **reason);
 
 /* Frees what artifact_parse made and zeroes *a; harmless on a zeroed artifact. */
 void artifact_release(struct artifact *a);

@@ -58,7 +58,8 @@ static int64_t at_of(const json_t *e)
 
 static void project_draft(struct tx *tx, json_t *e)
 {
-	RUN(Q(TASK_ADD), I(id_of(e)), T(event_text(e, "task")), I(event_int(e, "uid")), I(event_int(e, "session_id")), I(at_of(e)));
+	RUN(Q(TASK_ADD), I(id_of(e)), T(event_text(e, "task")), I(event_int(e, "uid")),
+	    I(event_int(e, "session_id")), I(at_of(e)));
 	RUN(Q(BOARD_ADD), I(id_of(e)));
 }
 
@@ -103,7 +104,8 @@ static void into_done(struct tx *tx, json_t *e, int64_t task, const char *name)
 
 	set_state(tx, task, STATE_DONE, e);
 	RUN(Q(ARTIFACTS_LIVE), I(0), I(task));
-	RUN(Q(FINISHED_ADD), I(task), I(event_int(e, "token")), I(event_int(e, "session_id")), I(at ? at : at_of(e)), I(event_int(e, "due")));
+	RUN(Q(FINISHED_ADD), I(task), I(event_int(e, "token")), I(event_int(e, "session_id")),
+	    I(at ? at : at_of(e)), I(event_int(e, "due")));
 	spread_need(tx, name, -1);
 }
 
@@ -175,7 +177,8 @@ static void project_needs(struct tx *tx, int64_t task, const json_t *list)
 	RUN(Q(BOARD_UNMET), I(task));
 }
 
-static void put_attr(struct tx *tx, int64_t thing, const char *name, const json_t *value, int64_t at)
+static void put_attr(struct tx *tx, int64_t thing, const char *name, const json_t *value,
+		     int64_t at)
 {
 	if (json_is_string(value))
 		RUN(Q(ATTR_SET), I(thing), T(name), T(json_string_value(value)), I(at));
@@ -216,7 +219,8 @@ static void grant_add(struct tx *tx, json_t *e, int64_t session)
 {
 	int64_t ttl = event_int(e, "ttl_ms");
 
-	RUN(Q(GRANT_ADD), I(id_of(e)), I(task_of(e)), T(event_text(e, "task")), I(session), I(event_int(e, "uid")), I(event_int(e, "pid")), I(at_of(e)), I(ttl));
+	RUN(Q(GRANT_ADD), I(id_of(e)), I(task_of(e)), T(event_text(e, "task")), I(session),
+	    I(event_int(e, "uid")), I(event_int(e, "pid")), I(at_of(e)), I(ttl));
 	RUN(Q(LEASE_ADD), I(id_of(e)), I(ttl), I(tx->boot + ttl), I(at_of(e)));
 	RUN(Q(BOARD_TOKEN), I(id_of(e)), I(task_of(e)));
 }
@@ -272,7 +276,8 @@ static void project_reported(struct tx *tx, json_t *e)
 
 static void project_register(struct tx *tx, json_t *e)
 {
-	RUN(Q(SESSION_ADD), I(id_of(e)), T(event_text(e, "session")), I(event_int(e, "uid")), I(event_int(e, "gid")), I(at_of(e)));
+	RUN(Q(SESSION_ADD), I(id_of(e)), T(event_text(e, "session")), I(event_int(e, "uid")),
+	    I(event_int(e, "gid")), I(at_of(e)));
 	RUN(Q(IDLE_SET), I(id_of(e)), I(tx->boot + event_int(e, "lease_ms")));
 }
 
@@ -293,7 +298,7 @@ static void project_chown(struct tx *tx, json_t *e)
 static void project_join(struct tx *tx, json_t *e)
 {
 	RUN(Q(MEMBER_ADD), I(event_int(e, "pid")), I(event_int(e, "start")),
-		   T(event_text(e, "boot")), I(event_int(e, "session_id")));
+	    T(event_text(e, "boot")), I(event_int(e, "session_id")));
 }
 
 static void project_refused(struct tx *tx, json_t *e)

@@ -21,10 +21,10 @@ struct task {
 	int64_t id;
 	char name[NAME_BUFFER];
 	uint32_t uid;
-	int64_t drafter;          /* session id; 0: drafted without one */
+	int64_t drafter;	  /* session id; 0: drafted without one */
 	int64_t created, changed; /* wall ms */
 	int state;
-	int64_t token;            /* of the live grant; 0: not held */
+	int64_t token; /* of the live grant; 0: not held */
 	int64_t unmet, conflicts, hold;
 	int column;
 };
@@ -34,7 +34,7 @@ struct session {
 	char name[NAME_BUFFER];
 	uint32_t uid, gid;
 	int64_t started, ended; /* wall ms; ended 0: live */
-	char how[16];           /* why it ended */
+	char how[16];		/* why it ended */
 	int64_t refusals;
 };
 
@@ -46,12 +46,12 @@ struct grant {
 	char holder[NAME_BUFFER]; /* name of the session */
 	uint32_t uid;
 	int32_t pid;
-	int64_t since;            /* wall ms */
-	int64_t ttl;              /* ms */
-	int64_t ended;            /* wall ms; 0: live */
-	char how[16];             /* finished released expired broken ended handed */
+	int64_t since;		  /* wall ms */
+	int64_t ttl;		  /* ms */
+	int64_t ended;		  /* wall ms; 0: live */
+	char how[16];		  /* finished released expired broken ended handed */
 	int64_t expires, renewed; /* ms since boot; of a live one */
-	int64_t touched;          /* wall ms: the holder's last sign of work */
+	int64_t touched;	  /* wall ms: the holder's last sign of work */
 };
 
 int read_task(struct db *db, int64_t id, struct task *out);
@@ -66,7 +66,10 @@ int read_finished(struct db *db, int64_t task, struct grant *out, int64_t *at);
 
 /* A setting of control/limits; its default when it is not set. */
 enum limit {
-	LIMIT_SESSION_CLAIMS, LIMIT_UID_CLAIMS, LIMIT_CLAIM_ARTIFACTS, LIMIT_WIDE_ARTIFACTS,
+	LIMIT_SESSION_CLAIMS,
+	LIMIT_UID_CLAIMS,
+	LIMIT_CLAIM_ARTIFACTS,
+	LIMIT_WIDE_ARTIFACTS,
 	LIMIT_COUNT
 };
 struct limit_row {

@@ -33,8 +33,10 @@ int rules_task(struct tx *tx, const char *name, struct task *out)
 	if (got < 0)
 		return tx_fail(tx, got);
 	if (!got)
-		return tx_refuse(tx, ENOENT, "look at the name: ls ready/ blocked/ ideas/ (mkdir tasks/NAME drafts a new one)",
-				 "there is no task %s", name);
+		return tx_refuse(
+			tx, ENOENT,
+			"look at the name: ls ready/ blocked/ ideas/ (mkdir tasks/NAME drafts a new one)",
+			"there is no task %s", name);
 	return 0;
 }
 
@@ -44,17 +46,22 @@ int rules_actor(struct tx *tx, struct session *out)
 	int got;
 
 	if (!a->session)
-		return tx_refuse(tx, ENOKEY, "mkdir sessions/ID, then act through sessions/ID/claims/, export COORD_SESSION=ID, or start with coordfs run",
-				 "no session: uid %u, pid %d belongs to none", a->uid, a->pid);
+		return tx_refuse(
+			tx, ENOKEY,
+			"mkdir sessions/ID, then act through sessions/ID/claims/, export COORD_SESSION=ID, or start with coordfs run",
+			"no session: uid %u, pid %d belongs to none", a->uid, a->pid);
 	got = read_session(tx->db, a->session, out);
 	if (got < 0)
 		return tx_fail(tx, got);
 	if (!got || out->ended)
-		return tx_refuse(tx, ESTALE, "register a new one: mkdir sessions/NEWID (ids are never used twice)",
-				 "session %s has ended", got ? out->name : "?");
+		return tx_refuse(
+			tx, ESTALE,
+			"register a new one: mkdir sessions/NEWID (ids are never used twice)",
+			"session %s has ended", got ? out->name : "?");
 	if (out->uid != a->uid && !a->is_operator)
 		return tx_refuse(tx, EPERM, "act as a session of your own uid",
-				 "session %s belongs to uid %u, you are uid %u", out->name, out->uid, a->uid);
+				 "session %s belongs to uid %u, you are uid %u", out->name,
+				 out->uid, a->uid);
 	return 0;
 }
 
@@ -64,8 +71,10 @@ int rules_open(struct tx *tx)
 
 	if (!estop)
 		return 0;
-	return tx_refuse(tx, EROFS, "finish or give back what you hold, take nothing new; wait until control/estop is empty",
-			 "the board is closed (control/estop): %s", estop);
+	return tx_refuse(
+		tx, EROFS,
+		"finish or give back what you hold, take nothing new; wait until control/estop is empty",
+		"the board is closed (control/estop): %s", estop);
 }
 
 static int may_task(const struct actor *a, const struct task *t, const struct grant *g)
@@ -89,26 +98,34 @@ static int may_result(struct tx *tx, const struct task *t, const struct grant *g
 	return may_task(tx->actor, t, g);
 }
 
-static int refuse_right(struct tx *tx, enum right right, const struct task *t, const struct grant *g)
+static int refuse_right(struct tx *tx, enum right right, const struct task *t,
+			const struct grant *g)
 {
 	char who[NAME_BUFFER];
 
 	if (right == RIGHT_OWNER)
-		return tx_refuse(tx, EPERM, "ask the owner of the mount", "this is for the owner of the mount alone");
+		return tx_refuse(tx, EPERM, "ask the owner of the mount",
+				 "this is for the owner of the mount alone");
 	if (right == RIGHT_OPERATOR)
-		return tx_refuse(tx, EPERM, "ask an operator", "this is for operators: root, the mount's owner, the operators' group");
+		return tx_refuse(
+			tx, EPERM, "ask an operator",
+			"this is for operators: root, the mount's owner, the operators' group");
 	if (right == RIGHT_SESSION)
-		return tx_refuse(tx, EPERM, "write to your own session", "a session's files are its own");
+		return tx_refuse(tx, EPERM, "write to your own session",
+				 "a session's files are its own");
 	if (t->token)
 		return tx_refuse(tx, EPERM, "claim it when it is free, or ask the holder",
-				 "task %s is held by session %s: only its holder changes it", t->name, g->holder);
+				 "task %s is held by session %s: only its holder changes it",
+				 t->name, g->holder);
 	if (!t->drafter)
-		return tx_refuse(tx, EPERM, "claim it first: what you hold you may change",
-				 "task %s was drafted by uid %u without a session: sessions change it only while they hold it",
-				 t->name, t->uid);
-	return tx_refuse(tx, EPERM, "claim it first: what you hold you may change",
-			 "task %s was drafted by session %s: others change it only while they hold it",
-			 t->name, rules_session_name(tx, t->drafter, who));
+		return tx_refuse(
+			tx, EPERM, "claim it first: what you hold you may change",
+			"task %s was drafted by uid %u without a session: sessions change it only while they hold it",
+			t->name, t->uid);
+	return tx_refuse(
+		tx, EPERM, "claim it first: what you hold you may change",
+		"task %s was drafted by session %s: others change it only while they hold it",
+		t->name, rules_session_name(tx, t->drafter, who));
 }
 
 /* The one place where rule 7 is decided. */

@@ -21,12 +21,12 @@ rule_fn rule_probe_add, rule_probe_remove, rule_judged;
 
 /* Who may do what to a thing: docs/tree.md shows the same table. */
 enum right {
-	RIGHT_ANY,      /* whoever the mode bits let through */
-	RIGHT_TASK,     /* its holder; while nobody holds it, its drafter; operators */
-	RIGHT_RESULT,   /* its holder, who finished it, operators */
-	RIGHT_SESSION,  /* the session itself, operators */
+	RIGHT_ANY,	/* whoever the mode bits let through */
+	RIGHT_TASK,	/* its holder; while nobody holds it, its drafter; operators */
+	RIGHT_RESULT,	/* its holder, who finished it, operators */
+	RIGHT_SESSION,	/* the session itself, operators */
 	RIGHT_OPERATOR, /* root, the mount's owner, the operators' group */
-	RIGHT_OWNER,    /* root and the mount's owner */
+	RIGHT_OWNER,	/* root and the mount's owner */
 };
 
 /* Does the actor have RIGHT over the task or session? 0, or refused with EPERM. */

@@ -9,7 +9,8 @@
 #include "backend/rules.h"
 #include "backend/text.h"
 
-static const char *const next_busy = "take another task (ls ready/), or wait for this one; coordinate with the holder";
+static const char *const next_busy =
+	"take another task (ls ready/), or wait for this one; coordinate with the holder";
 
 /* "held by session S since .. until .." of the grant TOKEN, for a refusal. */
 static const char *say_holder(struct tx *tx, int64_t token, char *out, size_t n)
@@ -20,7 +21,8 @@ static const char *say_holder(struct tx *tx, int64_t token, char *out, size_t n)
 	if (read_grant(tx->db, token, &g) <= 0)
 		(void)snprintf(out, n, "held");
 	else
-		(void)snprintf(out, n, "held by session %s since %s, by pid %d, until %s unless renewed",
+		(void)snprintf(out, n,
+			       "held by session %s since %s, by pid %d, until %s unless renewed",
 			       g.holder, time_text(g.since, since), g.pid,
 			       time_text(tx->wall + g.expires - tx->boot, until));
 	return out;
@@ -30,9 +32,10 @@ static int refuse_lost(struct tx *tx, const struct grant *g)
 {
 	char when[TIME_TEXT];
 
-	return tx_refuse(tx, ESTALE, "stop this work; to start it again, knowingly: mv ready/TASK claims/",
-			 "your session %s lost %s at %s (%s); what it wrote since then is not covered",
-			 g->holder, g->name, time_text(g->ended, when), g->how);
+	return tx_refuse(
+		tx, ESTALE, "stop this work; to start it again, knowingly: mv ready/TASK claims/",
+		"your session %s lost %s at %s (%s); what it wrote since then is not covered",
+		g->holder, g->name, time_text(g->ended, when), g->how);
 }
 
 /* Did this session lose the task the last time it had it? */
@@ -51,9 +54,11 @@ static int refuse_held(struct tx *tx, const struct task *t)
 	struct grant g;
 
 	if (read_grant(tx->db, t->token, &g) > 0 && g.session == tx->actor->session)
-		return tx_refuse(tx, EEXIST, "go on with it if you are the one; if another worker of your session has it, take another task",
-				 "%s is %s: your own session has it already", t->name,
-				 say_holder(tx, t->token, holder, sizeof(holder)));
+		return tx_refuse(
+			tx, EEXIST,
+			"go on with it if you are the one; if another worker of your session has it, take another task",
+			"%s is %s: your own session has it already", t->name,
+			say_holder(tx, t->token, holder, sizeof(holder)));
 	return tx_refuse(tx, EBUSY, next_busy, "%s is %s", t->name,
 			 say_holder(tx, t->token, holder, sizeof(holder)));
 }
@@ -66,7 +71,8 @@ static int refuse_done(struct tx *tx, const struct task *t)
 
 	if (read_finished(tx->db, t->id, &g, &at) < 0)
 		return tx_fail(tx, -EIO);
-	return tx_refuse(tx, EEXIST, "take another task; to have it done again: mv done/TASK ready/",
+	return tx_refuse(tx, EEXIST,
+			 "take another task; to have it done again: mv done/TASK ready/",
 			 "%s is done: finished by session %s at %s", t->name, g.holder,
 			 time_text(at, when));
 }
@@ -80,8 +86,8 @@ static int refuse_need(struct tx *tx, const struct task *t)
 		need = rows_text(r, 0);
 		state = rows_text(r, 1);
 	}
-	return tx_refuse(tx, EBUSY, "take another task, or do the needed one first", "%s needs %s, which is %s",
-			 t->name, need, state);
+	return tx_refuse(tx, EBUSY, "take another task, or do the needed one first",
+			 "%s needs %s, which is %s", t->name, need, state);
 }
 
 static int refuse_conflict(struct tx *tx, const char *what, const struct conflict *by)
@@ -114,9 +120,15 @@ static int check_artifacts(struct tx *tx, const struct task *t)
 	if (got < 0)
 		return tx_fail(tx, got);
 	if (n > read_limit(tx->db, LIMIT_CLAIM_ARTIFACTS))
-		return tx_refuse(tx, EDQUOT, "split the task", "%s names %lld artifacts, more than a claim may hold (control/limits claim-artifacts)", t->name, (long long)n);
+		return tx_refuse(
+			tx, EDQUOT, "split the task",
+			"%s names %lld artifacts, more than a claim may hold (control/limits claim-artifacts)",
+			t->name, (long long)n);
 	if (wide > read_limit(tx->db, LIMIT_WIDE_ARTIFACTS))
-		return tx_refuse(tx, EDQUOT, "name the top directory of each", "%s has %lld artifacts without a literal first segment, more than a claim may hold (control/limits wide-artifacts)", t->name, (long long)wide);
+		return tx_refuse(
+			tx, EDQUOT, "name the top directory of each",
+			"%s has %lld artifacts without a literal first segment, more than a claim may hold (control/limits wide-artifacts)",
+			t->name, (long long)wide);
 	return 0;
 }
 
@@ -126,9 +138,14 @@ static int check_limits(struct tx *tx, const struct session *s)
 	int64_t uids = db_get(tx->db, 0, Q(CLAIMS_OF_UID), I(s->uid));
 
 	if (mine >= read_limit(tx->db, LIMIT_SESSION_CLAIMS))
-		return tx_refuse(tx, EDQUOT, "finish or give back a claim first", "session %s holds %lld claims, its limit (control/limits session-claims)", s->name, (long long)mine);
+		return tx_refuse(
+			tx, EDQUOT, "finish or give back a claim first",
+			"session %s holds %lld claims, its limit (control/limits session-claims)",
+			s->name, (long long)mine);
 	if (uids >= read_limit(tx->db, LIMIT_UID_CLAIMS))
-		return tx_refuse(tx, EDQUOT, "finish or give back a claim first", "uid %u holds %lld claims, its limit (control/limits uid-claims)", s->uid, (long long)uids);
+		return tx_refuse(tx, EDQUOT, "finish or give back a claim first",
+				 "uid %u holds %lld claims, its limit (control/limits uid-claims)",
+				 s->uid, (long long)uids);
 	return 0;
 }
 
@@ -144,12 +161,14 @@ static int check_claimable(struct tx *tx, const struct change *c, const struct t
 	if (t->state == TASK_DONE)
 		return refuse_done(tx, t);
 	if (t->state != TASK_PUBLISHED)
-		return tx_refuse(tx, ENOENT, "publish it first: mv ideas/TASK ready/", "%s is not published", t->name);
+		return tx_refuse(tx, ENOENT, "publish it first: mv ideas/TASK ready/",
+				 "%s is not published", t->name);
 	if (lost)
 		return refuse_lost(tx, &last);
 	/* asked through a claim's own file: the answer is never a grant */
 	if (c->token && t->token != c->token)
-		return tx_refuse(tx, ESTALE, "look again", "that claim of %s has ended meanwhile", t->name);
+		return tx_refuse(tx, ESTALE, "look again", "that claim of %s has ended meanwhile",
+				 t->name);
 	if (t->token)
 		return refuse_held(tx, t);
 	if (t->unmet)
@@ -157,7 +176,8 @@ static int check_claimable(struct tx *tx, const struct change *c, const struct t
 	if (!t->hold)
 		return check_artifacts(tx, t);
 	hold = tx_attr(tx->db, t->id, "hold");
-	return tx_refuse(tx, EBUSY, "take another task; an operator lifts a hold: mv blocked/TASK ready/",
+	return tx_refuse(tx, EBUSY,
+			 "take another task; an operator lifts a hold: mv blocked/TASK ready/",
 			 "%s is on hold: %s", t->name, hold ? hold : "-");
 }
 
@@ -248,7 +268,8 @@ static int held_grant(struct tx *tx, const struct change *c, struct grant *out)
 	if (!got)
 		return tx_refuse(tx, ENOENT, "nothing to do", "%s is not held", c->name);
 	return tx_refuse(tx, EPERM, "leave it to its holder; operators: control/break",
-			 "%s is held by session %s, you are session %s", out->name, out->holder, s.name);
+			 "%s is held by session %s, you are session %s", out->name, out->holder,
+			 s.name);
 }
 
 static json_t *grant_body(struct tx *tx, const struct grant *g)
@@ -307,13 +328,19 @@ int rule_handover(struct tx *tx, const struct change *c)
 		return err;
 	got = read_session_named(tx->db, c->text, &to);
 	if (got <= 0)
-		return got ? tx_fail(tx, got) : tx_refuse(tx, ENOENT, "look at ls sessions/", "there is no session %s", c->text);
+		return got ? tx_fail(tx, got) :
+			     tx_refuse(tx, ENOENT, "look at ls sessions/", "there is no session %s",
+				       c->text);
 	if (to.id == g.session)
-		return tx_refuse(tx, EINVAL, "nothing to do", "%s is that session's already", g.name);
+		return tx_refuse(tx, EINVAL, "nothing to do", "%s is that session's already",
+				 g.name);
 	if (to.ended)
-		return tx_refuse(tx, ESTALE, "hand it to a live session, or give it back", "session %s has ended", to.name);
+		return tx_refuse(tx, ESTALE, "hand it to a live session, or give it back",
+				 "session %s has ended", to.name);
 	if (to.uid != g.uid)
-		return tx_refuse(tx, EPERM, "give it back (mv claims/TASK ready/) and let the other claim it", "session %s belongs to another uid", to.name);
+		return tx_refuse(tx, EPERM,
+				 "give it back (mv claims/TASK ready/) and let the other claim it",
+				 "session %s belongs to another uid", to.name);
 	err = check_limits(tx, &to);
 	if (err || (err = rules_task(tx, g.name, &t)))
 		return err;
@@ -355,7 +382,8 @@ int rules_free(struct tx *tx, int64_t task, const json_t *names)
 		int got = conflict_find(tx->db, task, json_string_value(name), &by);
 
 		if (got)
-			return got < 0 ? tx_fail(tx, got) : refuse_conflict(tx, json_string_value(name), &by);
+			return got < 0 ? tx_fail(tx, got) :
+					 refuse_conflict(tx, json_string_value(name), &by);
 	}
 	return 0;
 }
@@ -382,12 +410,15 @@ int rule_break(struct tx *tx, const struct change *c)
 		return err;
 	if (line_check(c->text, c->n) || sscanf(c->text, "%135s %23s %n", name, token, &used) < 2 ||
 	    int_parse(token, 1, INT64_MAX, &want) || !c->text[used])
-		return tx_refuse(tx, EINVAL, "echo \"TASK TOKEN reason\" > control/break", "not of the form TASK TOKEN reason");
+		return tx_refuse(tx, EINVAL, "echo \"TASK TOKEN reason\" > control/break",
+				 "not of the form TASK TOKEN reason");
 	err = rules_task(tx, name, &t);
 	if (err)
 		return err;
 	if (!t.token || t.token != want)
-		return tx_refuse(tx, ESTALE, "look again: cat claims/TASK", "the token of %s is %lld now, not %lld", t.name, (long long)t.token, (long long)want);
+		return tx_refuse(tx, ESTALE, "look again: cat claims/TASK",
+				 "the token of %s is %lld now, not %lld", t.name,
+				 (long long)t.token, (long long)want);
 	if (read_grant(tx->db, t.token, &g) <= 0)
 		return tx_fail(tx, -EIO);
 	return rules_lose(tx, &g, "broken", c->text + used);

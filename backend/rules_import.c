@@ -13,16 +13,17 @@
 #include "backend/rules.h"
 #include "backend/text.h"
 
-static const char *const plain[] = { "title", "body", "repo", "lane", "value", "cost", "kind", "ttl", "tags",
-				     "impact", "feasibility", "alignment", "readiness", "result" };
+static const char *const plain[] = { "title",	    "body",	 "repo",      "lane",  "value",
+				     "cost",	    "kind",	 "ttl",	      "tags",  "impact",
+				     "feasibility", "alignment", "readiness", "result" };
 #define PLAIN (sizeof(plain) / sizeof(plain[0]))
 
 struct import {
 	struct tx *tx;
 	const json_t *record;
 	json_t *before; /* what the last import said; {} */
-	json_t *now;    /* what this one says, as it will be kept */
-	json_t *body;   /* the event */
+	json_t *now;	/* what this one says, as it will be kept */
+	json_t *body;	/* the event */
 	json_t *fields; /* in the event */
 	const char *name;
 	struct task task; /* id 0: new */
@@ -30,7 +31,8 @@ struct import {
 
 static int bad(struct import *im, int err, const char *what, const char *reason)
 {
-	return tx_refuse(im->tx, err, "mend the record; the others are not touched by it", "%s: %s: %s", im->name, what, reason);
+	return tx_refuse(im->tx, err, "mend the record; the others are not touched by it",
+			 "%s: %s: %s", im->name, what, reason);
 }
 
 /* "a\nb" of an array of strings, or the string itself; NULL: absent. To be freed. */
@@ -112,19 +114,24 @@ static int import_needs(struct import *im)
 {
 	const json_t *list = json_object_get(im->record, "needs");
 	AUTO_FREE char *value = text_of(list);
-	AUTO_FREE char *here = im->task.id ? lines_of(im->tx, BINDS(Q(NEEDS_OF), I(im->task.id))) : NULL;
+	AUTO_FREE char *here = im->task.id ? lines_of(im->tx, BINDS(Q(NEEDS_OF), I(im->task.id))) :
+					     NULL;
 	const json_t *v;
 	struct task t;
 	size_t i;
 	int err;
 
 	json_array_foreach(list, i, v)
-		if (!json_is_string(v) || read_task_named(im->tx->db, json_string_value(v), &t) <= 0)
-			return bad(im, ENOENT, "needs", "a task that is not there; import it first");
+		if (!json_is_string(v) ||
+		    read_task_named(im->tx->db, json_string_value(v), &t) <= 0)
+			return bad(im, ENOENT, "needs",
+				   "a task that is not there; import it first");
 	if (!take(im, "needs", value, here))
 		return 0;
 	err = rules_acyclic(im->tx, im->name, list);
-	return err ? err : json_object_set_new(im->body, "needs", list ? json_deep_copy(list) : json_array());
+	return err ? err :
+		     json_object_set_new(im->body, "needs",
+					 list ? json_deep_copy(list) : json_array());
 }
 
 /* The canonical names of the record's artifacts, as a JSON array to be freed. */
@@ -155,7 +162,8 @@ static int import_artifacts(struct import *im)
 {
 	AUTO_FREE char *stored = im->task.id ? tx_attr(im->tx->db, im->task.id, "repo") : NULL;
 	const char *repo = json_string_value(json_object_get(im->fields, "repo"));
-	AUTO_FREE char *here = im->task.id ? lines_of(im->tx, BINDS(Q(ARTIFACTS_TURN), I(im->task.id))) : NULL;
+	AUTO_FREE char *here =
+		im->task.id ? lines_of(im->tx, BINDS(Q(ARTIFACTS_TURN), I(im->task.id))) : NULL;
 	AUTO_FREE char *value = NULL;
 	json_t *names = NULL, *old = json_array();
 	int err = parse_artifacts(im, repo ? repo : stored ? stored : "", &names);
@@ -187,13 +195,15 @@ static int leave_alone(struct import *im, const json_t *upstream)
 	AUTO_FREE char *now = json_dumps(upstream, JSON_COMPACT);
 
 	if (!same(before, now))
-		buf_line(&im->tx->result->why, "%s: %s here, not touched", im->name, im->task.token ? "held" : "done");
+		buf_line(&im->tx->result->why, "%s: %s here, not touched", im->name,
+			 im->task.token ? "held" : "done");
 	return 0;
 }
 
 static int import_state(struct import *im)
 {
-	const char *to = event_text(im->record, "state"), *hold = json_string_value(json_object_get(im->record, "hold"));
+	const char *to = event_text(im->record, "state"),
+		   *hold = json_string_value(json_object_get(im->record, "hold"));
 	const char *done = json_string_value(json_object_get(im->record, "done"));
 	AUTO_FREE char *here = im->task.id ? tx_attr(im->tx->db, im->task.id, "hold") : NULL;
 	int64_t at = 0;
@@ -203,7 +213,8 @@ static int import_state(struct import *im)
 	if (done && time_parse(done, &at))
 		return bad(im, EINVAL, "done", "not a time");
 	if (take(im, "hold", hold, here))
-		(void)json_object_set_new(im->fields, "hold", hold ? json_string(hold) : json_null());
+		(void)json_object_set_new(im->fields, "hold",
+					  hold ? json_string(hold) : json_null());
 	hold = json_object_get(im->fields, "hold") ? hold : here;
 	(void)json_object_set_new(im->body, "hold", json_integer(hold != NULL));
 	if (im->task.id && im->task.state == TASK_PUBLISHED && strcmp(to, "done") != 0)
@@ -245,8 +256,9 @@ static void import_keep(struct import *im, const json_t *upstream)
 
 static int import_emit(struct import *im)
 {
-	int quiet = im->task.id && !json_object_size(im->fields) && !json_object_get(im->body, "needs") &&
-		    !json_object_get(im->body, "added") && !*event_text(im->body, "to");
+	int quiet = im->task.id && !json_object_size(im->fields) &&
+		    !json_object_get(im->body, "needs") && !json_object_get(im->body, "added") &&
+		    !*event_text(im->body, "to");
 
 	if (quiet) {
 		json_decref(im->body);
@@ -307,7 +319,8 @@ int rule_import(struct tx *tx, const struct change *c)
 	record = json_loadb(c->text, c->n, JSON_REJECT_DUPLICATES, &why);
 	if (!json_is_object(record)) {
 		json_decref(record);
-		return tx_refuse(tx, EINVAL, "write one JSON object, with `task` and `state`", "not a record: %s", why.text);
+		return tx_refuse(tx, EINVAL, "write one JSON object, with `task` and `state`",
+				 "not a record: %s", why.text);
 	}
 	im.record = record;
 	err = import_record(&im);

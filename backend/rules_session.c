@@ -13,7 +13,8 @@ static int the_session(struct tx *tx, const struct change *c, struct session *ou
 
 	if (got < 0)
 		return tx_fail(tx, got);
-	return got ? 0 : tx_refuse(tx, ESTALE, "look again: ls sessions/", "that session is not there");
+	return got ? 0 :
+		     tx_refuse(tx, ESTALE, "look again: ls sessions/", "that session is not there");
 }
 
 int rule_register(struct tx *tx, const struct change *c)
@@ -23,16 +24,19 @@ int rule_register(struct tx *tx, const struct change *c)
 	int got;
 
 	if (name_check(c->name, strlen(c->name)))
-		return tx_refuse(tx, EINVAL, "use 1 to 128 of A-Z a-z 0-9 . _ : @ + # -, not starting with '.', not ending in ~ .swp .tmp", "not a name for a session");
+		return tx_refuse(
+			tx, EINVAL,
+			"use 1 to 128 of A-Z a-z 0-9 . _ : @ + # -, not starting with '.', not ending in ~ .swp .tmp",
+			"not a name for a session");
 	got = read_session_named(tx->db, c->name, &s);
 	if (got < 0)
 		return tx_fail(tx, got);
 	if (got)
 		return tx_refuse(tx, EEXIST, "choose another id: an id is never used twice",
 				 "session %s %s", s.name, s.ended ? "has ended" : "is registered");
-	body = json_pack("{s:s,s:I,s:I,s:I,s:I}", "session", c->name, "uid", (json_int_t)tx->actor->uid,
-			 "gid", (json_int_t)tx->actor->gid, "pid", (json_int_t)tx->actor->pid,
-			 "lease_ms", (json_int_t)read_lease(tx->db));
+	body = json_pack("{s:s,s:I,s:I,s:I,s:I}", "session", c->name, "uid",
+			 (json_int_t)tx->actor->uid, "gid", (json_int_t)tx->actor->gid, "pid",
+			 (json_int_t)tx->actor->pid, "lease_ms", (json_int_t)read_lease(tx->db));
 	tx->result->id = tx->seq + 1;
 	return tx_emit(tx, "register", body);
 }
@@ -57,8 +61,9 @@ static int end_session(struct tx *tx, const struct session *s, const char *reaso
 
 	if (err)
 		return err;
-	return tx_emit(tx, "end", json_pack("{s:s,s:I,s:s}", "session", s->name, "session_id",
-					    (json_int_t)s->id, "reason", reason));
+	return tx_emit(tx, "end",
+		       json_pack("{s:s,s:I,s:s}", "session", s->name, "session_id",
+				 (json_int_t)s->id, "reason", reason));
 }
 
 int rule_end(struct tx *tx, const struct change *c)
@@ -70,7 +75,7 @@ int rule_end(struct tx *tx, const struct change *c)
 		return 0;
 	if (!err)
 		err = rules_may(tx, RIGHT_SESSION, NULL, &s);
-	return err ? err : end_session(tx, &s, "removed");
+	return err ? err : end_session(tx, &s, c->kind == CHANGE_SET ? "outcome" : "removed");
 }
 
 int rule_chown(struct tx *tx, const struct change *c)
@@ -83,12 +88,14 @@ int rule_chown(struct tx *tx, const struct change *c)
 	if (!err && s.ended)
 		return tx_refuse(tx, ESTALE, "register a new one", "session %s has ended", s.name);
 	if (!err && db_get(tx->db, 0, Q(CLAIMS_OF_SESSION), I(s.id)))
-		return tx_refuse(tx, EBUSY, "give its claims back first", "session %s holds claims, which count for its uid", s.name);
+		return tx_refuse(tx, EBUSY, "give its claims back first",
+				 "session %s holds claims, which count for its uid", s.name);
 	if (err)
 		return err;
-	return tx_emit(tx, "chown", json_pack("{s:s,s:I,s:I,s:I}", "session", s.name, "session_id",
-					      (json_int_t)s.id, "from_uid", (json_int_t)s.uid, "to_uid",
-					      (json_int_t)c->uid));
+	return tx_emit(tx, "chown",
+		       json_pack("{s:s,s:I,s:I,s:I}", "session", s.name, "session_id",
+				 (json_int_t)s.id, "from_uid", (json_int_t)s.uid, "to_uid",
+				 (json_int_t)c->uid));
 }
 
 /* Report a loss once; the rest has been renewed by then. */
@@ -113,15 +120,18 @@ int rule_renew(struct tx *tx, const struct change *c)
 		return tx_fail(tx, -EIO);
 	err = rules_renew(tx, s.id);
 	if (!err)
-		err = tx_emit(tx, "reported", json_pack("{s:s,s:I,s:I,s:s,s:I}", "task", g.name, "task_id",
-							(json_int_t)g.task, "token", (json_int_t)g.token,
-							"session", s.name, "session_id", (json_int_t)s.id));
+		err = tx_emit(tx, "reported",
+			      json_pack("{s:s,s:I,s:I,s:s,s:I}", "task", g.name, "task_id",
+					(json_int_t)g.task, "token", (json_int_t)g.token, "session",
+					s.name, "session_id", (json_int_t)s.id));
 	if (err)
 		return err;
 	tx->keep = 1;
-	return tx_refuse(tx, EKEYEXPIRED, "stop working on it; touch again to hear of the next loss; the rest is renewed",
-			 "session %s lost %s (token %lld) at %s: %s", s.name, g.name, (long long)g.token,
-			 time_text(g.ended, when), g.how);
+	return tx_refuse(
+		tx, EKEYEXPIRED,
+		"stop working on it; touch again to hear of the next loss; the rest is renewed",
+		"session %s lost %s (token %lld) at %s: %s", s.name, g.name, (long long)g.token,
+		time_text(g.ended, when), g.how);
 }
 
 int rule_join(struct tx *tx, const struct change *c)
@@ -139,11 +149,13 @@ int rule_join(struct tx *tx, const struct change *c)
 	if (db_int(tx->db, &other, Q(MEMBER), I(c->pid), I(c->start), T(c->text)) > 0) {
 		if (other == s.id)
 			return 0;
-		return tx_refuse(tx, EBUSY, "a process is in one session", "process %d is in another session", c->pid);
+		return tx_refuse(tx, EBUSY, "a process is in one session",
+				 "process %d is in another session", c->pid);
 	}
-	return tx_emit(tx, "join", json_pack("{s:s,s:I,s:I,s:I,s:s}", "session", s.name, "session_id",
-					     (json_int_t)s.id, "pid", (json_int_t)c->pid, "start",
-					     (json_int_t)c->start, "boot", c->text));
+	return tx_emit(tx, "join",
+		       json_pack("{s:s,s:I,s:I,s:I,s:s}", "session", s.name, "session_id",
+				 (json_int_t)s.id, "pid", (json_int_t)c->pid, "start",
+				 (json_int_t)c->start, "boot", c->text));
 }
 
 /* --- time --- */
@@ -185,7 +197,8 @@ static int end_idle(struct tx *tx)
 		if (read_session(tx->db, id, &s) <= 0)
 			return tx_fail(tx, -EIO);
 		if (members_alive(tx, id) || db_get(tx->db, 0, Q(CLAIMS_OF_SESSION), I(id)))
-			err = db_run(tx->db, Q(IDLE_RENEW), I(tx->boot + read_lease(tx->db)), I(id));
+			err = db_run(tx->db, Q(IDLE_RENEW), I(tx->boot + read_lease(tx->db)),
+				     I(id));
 		else
 			err = end_session(tx, &s, "idle");
 	}

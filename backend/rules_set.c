@@ -15,7 +15,7 @@ struct target {
 	const struct field *field;
 	struct task task;
 	struct session session;
-	const char *of;   /* its kind, in the event */
+	const char *of;	  /* its kind, in the event */
 	const char *name; /* and its name */
 };
 
@@ -56,7 +56,8 @@ static int target_may(struct tx *tx, const struct change *c, const struct target
 			    c->of == THING_SESSION ? &t->session : NULL);
 
 	if (!err && c->of == THING_SESSION && t->session.ended)
-		return tx_refuse(tx, ESTALE, "register a new session", "session %s has ended", t->session.name);
+		return tx_refuse(tx, ESTALE, "register a new session", "session %s has ended",
+				 t->session.name);
 	return err;
 }
 
@@ -100,8 +101,8 @@ static const char *strip_line(const char *line, size_t *n, int *minus)
 /* Is the line one that a read of the claim gives (`task T`, `session S` ..)? */
 static int is_record_line(const char *line, size_t n)
 {
-	static const char *const keys[] = { "task ", "session ", "token ", "since ", "renewed ",
-					    "expires ", "processes ", "waiters " };
+	static const char *const keys[] = { "task ",	"session ", "token ",	  "since ",
+					    "renewed ", "expires ", "processes ", "waiters " };
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (n > strlen(keys[i]) && strncmp(line, keys[i], strlen(keys[i])) == 0)
@@ -124,17 +125,20 @@ static int edit_line(struct artifact_edit *e, const char *line, size_t n)
 	int minus = 0, err;
 
 	if (!n)
-		return tx_refuse(e->tx, EINVAL, "one artifact a line, no empty lines", "an empty line");
+		return tx_refuse(e->tx, EINVAL, "one artifact a line, no empty lines",
+				 "an empty line");
 	if (e->mode == ARTIFACTS_CLAIM)
 		line = strip_line(line, &n, &minus);
 	if (!line)
-		return tx_refuse(e->tx, EINVAL, "write PATH, `artifact PATH` or -PATH, one a line", "a line with a key that is not `artifact`");
+		return tx_refuse(e->tx, EINVAL, "write PATH, `artifact PATH` or -PATH, one a line",
+				 "a line with a key that is not `artifact`");
 	err = artifact_parse(line, n, e->repo, &a, &reason);
 	if (err)
-		return tx_refuse(e->tx, -err, "write a path in the repository, or space:name", "\"%.*s\": %s",
-				 (int)(n > 200 ? 200 : n), line, reason);
+		return tx_refuse(e->tx, -err, "write a path in the repository, or space:name",
+				 "\"%.*s\": %s", (int)(n > 200 ? 200 : n), line, reason);
 	if (minus && !has_artifact(e->tx, e->task->id, a.name))
-		err = tx_refuse(e->tx, ENOENT, "cat the claim shows what it holds", "%s is not among its artifacts", artifact_show(a.name, e->repo));
+		err = tx_refuse(e->tx, ENOENT, "cat the claim shows what it holds",
+				"%s is not among its artifacts", artifact_show(a.name, e->repo));
 	else if (minus)
 		err = json_array_append_new(e->given_up, json_string(a.name));
 	else {
@@ -161,9 +165,15 @@ static int edit_limits(struct artifact_edit *e)
 		wide += strcspn(path, "*?[") < strcspn(path, "/");
 	}
 	if (n > read_limit(e->tx->db, LIMIT_CLAIM_ARTIFACTS))
-		return tx_refuse(e->tx, EDQUOT, "name directories instead of files, or split the task", "%lld artifacts are more than a claim may hold (control/limits claim-artifacts)", (long long)n);
+		return tx_refuse(
+			e->tx, EDQUOT, "name directories instead of files, or split the task",
+			"%lld artifacts are more than a claim may hold (control/limits claim-artifacts)",
+			(long long)n);
 	if (e->task->token && wide > read_limit(e->tx->db, LIMIT_WIDE_ARTIFACTS))
-		return tx_refuse(e->tx, EDQUOT, "name the top directory of each", "%lld artifacts without a literal first segment are more than a claim may hold (control/limits wide-artifacts)", (long long)wide);
+		return tx_refuse(
+			e->tx, EDQUOT, "name the top directory of each",
+			"%lld artifacts without a literal first segment are more than a claim may hold (control/limits wide-artifacts)",
+			(long long)wide);
 	return 0;
 }
 
@@ -197,7 +207,8 @@ int rules_artifacts(struct tx *tx, const struct task *t, const char *text, size_
 		    enum artifacts_mode mode, json_t **added, json_t **given_up)
 {
 	AUTO_FREE char *repo = tx_attr(tx->db, t->id, "repo");
-	struct artifact_edit e = { tx, t, repo ? repo : "", mode, json_array(), json_array(), json_array() };
+	struct artifact_edit e = { tx,		 t,	      repo ? repo : "", mode, json_array(),
+				   json_array(), json_array() };
 	int err = e.added && e.given_up && e.listed ? edit_run(&e, text, n) : tx_fail(tx, -ENOMEM);
 
 	json_decref(e.listed);
@@ -235,7 +246,10 @@ static int set_artifacts(struct tx *tx, const struct task *t, const char *text, 
 	int err = 0;
 
 	if (t->token && read_grant(tx->db, t->token, &g) > 0 && g.session != tx->actor->session)
-		return tx_refuse(tx, EBUSY, "wait until it is free", "%s is held by session %s: its artifacts are the holder's to change", t->name, g.holder);
+		return tx_refuse(
+			tx, EBUSY, "wait until it is free",
+			"%s is held by session %s: its artifacts are the holder's to change",
+			t->name, g.holder);
 	err = rules_artifacts(tx, t, text, n, mode, &added, &given_up);
 	if (!err && t->token)
 		err = rules_free(tx, t->id, added);
@@ -256,12 +270,16 @@ int rules_acyclic(struct tx *tx, const char *name, const json_t *needs)
 	json_array_foreach(needs, i, v) {
 		const char *need = json_string_value(v);
 		int64_t hit = 0;
-		int got = strcmp(need, name) == 0 ? 1 : db_int(tx->db, &hit, Q(NEEDS_REACH), T(need), T(name));
+		int got = strcmp(need, name) == 0 ?
+				  1 :
+				  db_int(tx->db, &hit, Q(NEEDS_REACH), T(need), T(name));
 
 		if (got < 0)
 			return tx_fail(tx, got);
 		if (got)
-			return tx_refuse(tx, ELOOP, "break the circle", "%s needs %s already: the two would wait for each other", need, name);
+			return tx_refuse(tx, ELOOP, "break the circle",
+					 "%s needs %s already: the two would wait for each other",
+					 need, name);
 	}
 	return 0;
 }
@@ -290,7 +308,8 @@ static int needs_exist(struct tx *tx, const json_t *needs)
 
 	json_array_foreach(needs, i, v)
 		if (read_task_named(tx->db, json_string_value(v), &t) <= 0)
-			return tx_refuse(tx, ENOENT, "draft it first: mkdir tasks/NAME", "there is no task %s", json_string_value(v));
+			return tx_refuse(tx, ENOENT, "draft it first: mkdir tasks/NAME",
+					 "there is no task %s", json_string_value(v));
 	return 0;
 }
 
@@ -309,12 +328,14 @@ static int emit_set(struct tx *tx, const struct change *c, const struct target *
 		AUTO_FREE char *verdict = tx_attr(tx->db, 0, "verdict");
 
 		(void)json_object_set_new(body, "refusals", json_integer(t->session.refusals));
-		(void)json_object_set_new(body, "verdict", json_string(verdict ? verdict : "unknown"));
+		(void)json_object_set_new(body, "verdict",
+					  json_string(verdict ? verdict : "unknown"));
 	}
 	return tx_emit(tx, "set", body);
 }
 
-static int set_needs(struct tx *tx, const struct change *c, const struct target *t, const char *text, size_t n)
+static int set_needs(struct tx *tx, const struct change *c, const struct target *t,
+		     const char *text, size_t n)
 {
 	json_t *needs = json_lines(text, n);
 	int err = needs_exist(tx, needs);
@@ -345,7 +366,8 @@ static int set_repo(struct tx *tx, const struct change *c, const struct target *
 
 	artifact_lines(tx, c->thing, old ? old : "", &lines);
 	err = emit_set(tx, c, t, text ? json_string(text) : json_null());
-	return err ? err : set_artifacts(tx, &t->task, buf_text(&lines), lines.n, ARTIFACTS_REPLACE);
+	return err ? err :
+		     set_artifacts(tx, &t->task, buf_text(&lines), lines.n, ARTIFACTS_REPLACE);
 }
 
 /* `noop` or `done` as the last word of its outcome ends a session. */
@@ -357,7 +379,8 @@ static int ends_session(const char *text)
 	return strcmp(last, "noop") == 0 || strcmp(last, "done") == 0;
 }
 
-static int set_plain(struct tx *tx, const struct change *c, const struct target *t, const char *text)
+static int set_plain(struct tx *tx, const struct change *c, const struct target *t,
+		     const char *text)
 {
 	AUTO_FREE char *old = tx_attr(tx->db, c->thing, c->field);
 	int err = 0;
@@ -369,16 +392,20 @@ static int set_plain(struct tx *tx, const struct change *c, const struct target 
 	return err;
 }
 
-static int set_value(struct tx *tx, const struct change *c, const struct target *t, const char *text, size_t n)
+static int set_value(struct tx *tx, const struct change *c, const struct target *t,
+		     const char *text, size_t n)
 {
 	const char *reason = "";
 	int err = n ? field_check(t->field, text, n, &reason) : 0;
 
 	if (err)
-		return tx_refuse(tx, -err, "read the file for its form; docs/tree.md has every file", "%s of %s: %s", c->field, t->name, reason);
+		return tx_refuse(tx, -err,
+				 "read the file for its form; docs/tree.md has every file",
+				 "%s of %s: %s", c->field, t->name, reason);
 	if (t->field->type == FIELD_ARTIFACTS)
 		return set_artifacts(tx, &t->task, text, n,
-				     c->flags & CHANGE_APPEND ? ARTIFACTS_APPEND : ARTIFACTS_REPLACE);
+				     c->flags & CHANGE_APPEND ? ARTIFACTS_APPEND :
+								ARTIFACTS_REPLACE);
 	if (t->field->type == FIELD_NEEDS)
 		return set_needs(tx, c, t, text, n);
 	if (t->field->type == FIELD_REPO)
@@ -387,7 +414,8 @@ static int set_value(struct tx *tx, const struct change *c, const struct target 
 }
 
 /* With O_APPEND: what was there, and the new lines behind it. */
-static int append_value(struct tx *tx, const struct change *c, const struct target *t, const char *text, struct buf *out)
+static int append_value(struct tx *tx, const struct change *c, const struct target *t,
+			const char *text, struct buf *out)
 {
 	AUTO_FREE char *old = NULL;
 

@@ -6,7 +6,8 @@
 #include "backend/rules.h"
 #include "backend/text.h"
 
-static const char *const next_name = "use 1 to 128 of A-Z a-z 0-9 . _ : @ + # -, not starting with '.', not ending in ~ .swp .tmp";
+static const char *const next_name =
+	"use 1 to 128 of A-Z a-z 0-9 . _ : @ + # -, not starting with '.', not ending in ~ .swp .tmp";
 
 int rule_draft(struct tx *tx, const struct change *c)
 {
@@ -20,7 +21,8 @@ int rule_draft(struct tx *tx, const struct change *c)
 	if (got < 0)
 		return tx_fail(tx, got);
 	if (got)
-		return tx_refuse(tx, EEXIST, "look at tasks/NAME/, or choose another name", "there is a task %s", c->name);
+		return tx_refuse(tx, EEXIST, "look at tasks/NAME/, or choose another name",
+				 "there is a task %s", c->name);
 	t.id = 0;
 	(void)strcpy(t.name, c->name);
 	body = rules_body(tx, &t);
@@ -39,10 +41,13 @@ static int my_task(struct tx *tx, const struct change *c, struct task *t)
 
 static int refuse_column(struct tx *tx, const struct task *t, const char *what)
 {
-	static const char *const columns[] = { "gone", "ideas", "ready", "blocked", "claims", "done" };
+	static const char *const columns[] = {
+		"gone", "ideas", "ready", "blocked", "claims", "done"
+	};
 
-	return tx_refuse(tx, t->token ? EBUSY : EINVAL, "look where it stands: cat tasks/TASK/state",
-			 "%s stands in %s: %s", t->name, columns[t->column], what);
+	return tx_refuse(tx, t->token ? EBUSY : EINVAL,
+			 "look where it stands: cat tasks/TASK/state", "%s stands in %s: %s",
+			 t->name, columns[t->column], what);
 }
 
 int rule_publish(struct tx *tx, const struct change *c)
@@ -81,7 +86,8 @@ int rule_cancel(struct tx *tx, const struct change *c)
 	if (t.token)
 		return refuse_column(tx, &t, "a held task is not cancelled; give it back first");
 	if (t.state == TASK_DONE)
-		return tx_refuse(tx, EPERM, "leave it: done/ is the record", "%s is done; what was done is kept", t.name);
+		return tx_refuse(tx, EPERM, "leave it: done/ is the record",
+				 "%s is done; what was done is kept", t.name);
 	return tx_emit(tx, "cancel", rules_body(tx, &t));
 }
 
@@ -93,7 +99,10 @@ int rule_unhold(struct tx *tx, const struct change *c)
 	if (err)
 		return err;
 	if (!t.hold)
-		return tx_refuse(tx, EBUSY, "cat blocked/TASK says what it waits for", "%s is not on hold: it becomes ready by itself when nothing blocks it", t.name);
+		return tx_refuse(
+			tx, EBUSY, "cat blocked/TASK says what it waits for",
+			"%s is not on hold: it becomes ready by itself when nothing blocks it",
+			t.name);
 	err = rules_may(tx, RIGHT_OPERATOR, NULL, NULL);
 	tx->result->id = t.id;
 	return err ? err : tx_emit(tx, "unhold", rules_body(tx, &t));

@@ -26,16 +26,18 @@ SQL(EVENTS_FROM, "SELECT finish, line FROM events WHERE finish > ? ORDER BY fini
 SQL(EVENTS_ALL, "SELECT seq, finish, task, line FROM events ORDER BY seq")
 SQL(EVENT_COPY, "INSERT INTO events(seq, finish, task, line) VALUES(?, ?, ?, ?)")
 SQL(EVENTS_AFTER, "SELECT seq, line FROM events WHERE seq > ? ORDER BY seq LIMIT ?")
-SQL(EVENTS_GAP, "SELECT e.seq FROM events e WHERE e.seq > 1 AND NOT EXISTS(SELECT 1 FROM events p"
+SQL(EVENTS_GAP,
+    "SELECT e.seq FROM events e WHERE e.seq > 1 AND NOT EXISTS(SELECT 1 FROM events p"
     " WHERE p.seq = e.seq - 1) AND json_extract(e.line, '$.event') <> 'restored' LIMIT 1")
 
 /* tasks */
-#define TASK_COLUMNS \
+#define TASK_COLUMNS                                                                              \
 	"SELECT t.id, t.name, t.uid, t.drafter, t.created, t.changed, b.state, b.token, b.unmet," \
 	" b.conflicts, b.hold, b.col FROM tasks t JOIN board b ON b.task = t.id "
 SQL(TASK, TASK_COLUMNS "WHERE t.id = ?")
 SQL(TASK_NAMED, TASK_COLUMNS "WHERE t.name = ? AND t.gone = 0")
-SQL(TASK_ADD, "INSERT INTO tasks(id, name, uid, drafter, created, changed) VALUES(?1, ?2, ?3, ?4, ?5, ?5)")
+SQL(TASK_ADD,
+    "INSERT INTO tasks(id, name, uid, drafter, created, changed) VALUES(?1, ?2, ?3, ?4, ?5, ?5)")
 SQL(TASK_CHANGED, "UPDATE tasks SET changed = ? WHERE id = ?")
 SQL(TASK_GONE, "UPDATE tasks SET gone = ? WHERE id = ?")
 SQL(BOARD_ADD, "INSERT INTO board(task) VALUES(?)")
@@ -43,12 +45,14 @@ SQL(BOARD_STATE, "UPDATE board SET state = ? WHERE task = ?")
 SQL(BOARD_TOKEN, "UPDATE board SET token = ? WHERE task = ?")
 SQL(BOARD_HOLD, "UPDATE board SET hold = ? WHERE task = ?")
 SQL(BOARD_CONFLICTS, "UPDATE board SET conflicts = ? WHERE task = ?")
-SQL(BOARD_UNMET, "UPDATE board SET unmet = (SELECT count(*) FROM needs n WHERE n.task = ?1 AND NOT EXISTS("
+SQL(BOARD_UNMET,
+    "UPDATE board SET unmet = (SELECT count(*) FROM needs n WHERE n.task = ?1 AND NOT EXISTS("
     "SELECT 1 FROM tasks t JOIN board b ON b.task = t.id WHERE t.name = n.need AND t.gone = 0"
     " AND b.state = 2)) WHERE task = ?1")
 SQL(BOARD_STATE_OF, "SELECT state FROM board WHERE task = ?")
 SQL(BOARD_TOKEN_OF, "SELECT token FROM board WHERE task = ?")
-SQL(FINISHED_ADD, "INSERT OR REPLACE INTO finished(task, token, session, at, due) VALUES(?, ?, ?, ?, ?)")
+SQL(FINISHED_ADD,
+    "INSERT OR REPLACE INTO finished(task, token, session, at, due) VALUES(?, ?, ?, ?, ?)")
 SQL(FINISHED_REMOVE, "DELETE FROM finished WHERE task = ?")
 SQL(FINISHED_TOKEN, "SELECT token FROM finished WHERE task = ?")
 SQL(FINISHED_AT, "SELECT at FROM finished WHERE task = ?")
@@ -63,44 +67,51 @@ SQL(ATTR_CHANGED, "SELECT changed FROM attrs WHERE thing = ? AND name = ?")
 SQL(NEEDS_CLEAR, "DELETE FROM needs WHERE task = ?")
 SQL(NEED_ADD, "INSERT OR IGNORE INTO needs(task, need, pos) VALUES(?, ?, ?)")
 SQL(NEEDS_OF, "SELECT need FROM needs WHERE task = ? ORDER BY pos")
-SQL(NEEDS_UNMET, "SELECT n.need, CASE WHEN t.id IS NULL THEN 'cancelled' WHEN b.state = 0 THEN"
+SQL(NEEDS_UNMET,
+    "SELECT n.need, CASE WHEN t.id IS NULL THEN 'cancelled' WHEN b.state = 0 THEN"
     " 'not published' WHEN b.token > 0 THEN 'in work' ELSE 'not done' END FROM needs n"
     " LEFT JOIN tasks t ON t.name = n.need AND t.gone = 0 LEFT JOIN board b ON b.task = t.id"
     " WHERE n.task = ? AND (b.state IS NULL OR b.state <> 2) ORDER BY n.pos")
 SQL(NEEDS_REACH, "WITH RECURSIVE reach(name) AS (SELECT ?1 UNION SELECT n.need FROM reach r"
-    " JOIN tasks t ON t.name = r.name AND t.gone = 0 JOIN needs n ON n.task = t.id)"
-    " SELECT 1 FROM reach WHERE name = ?2 LIMIT 1")
-SQL(NEED_SPREAD, "UPDATE board SET unmet = unmet + ?1 WHERE task IN (SELECT task FROM needs WHERE need = ?2)")
+		 " JOIN tasks t ON t.name = r.name AND t.gone = 0 JOIN needs n ON n.task = t.id)"
+		 " SELECT 1 FROM reach WHERE name = ?2 LIMIT 1")
+SQL(NEED_SPREAD,
+    "UPDATE board SET unmet = unmet + ?1 WHERE task IN (SELECT task FROM needs WHERE need = ?2)")
 
 /* artifacts */
-SQL(ARTIFACT_ADD, "INSERT OR IGNORE INTO artifacts(task, name, stem, pos, live) VALUES(?, ?, ?, ?, ?)")
+SQL(ARTIFACT_ADD,
+    "INSERT OR IGNORE INTO artifacts(task, name, stem, pos, live) VALUES(?, ?, ?, ?, ?)")
 SQL(ARTIFACT_REMOVE, "DELETE FROM artifacts WHERE task = ? AND name = ?")
 SQL(ARTIFACT_HAS, "SELECT 1 FROM artifacts WHERE task = ? AND name = ?")
 SQL(ARTIFACT_LAST, "SELECT max(pos) FROM artifacts WHERE task = ?")
-SQL(ARTIFACTS_OF, "SELECT name, substr(stem, -1) = ':' FROM artifacts WHERE task = ? ORDER BY pos, name")
+SQL(ARTIFACTS_OF,
+    "SELECT name, substr(stem, -1) = ':' FROM artifacts WHERE task = ? ORDER BY pos, name")
 SQL(ARTIFACTS_TURN, "SELECT name FROM artifacts WHERE task = ? ORDER BY pos, name")
 SQL(ARTIFACTS_COUNT, "SELECT count(*) FROM artifacts WHERE task = ?")
 SQL(ARTIFACTS_WIDE, "SELECT count(*) FROM artifacts WHERE task = ? AND substr(stem, -1) = ':'")
 SQL(ARTIFACTS_LIVE, "UPDATE artifacts SET live = ? WHERE task = ?")
-SQL(ARTIFACTS_HELD, "SELECT a.name, b.task, t.name, coalesce(s.name, '-'), l.expires FROM board b"
+SQL(ARTIFACTS_HELD,
+    "SELECT a.name, b.task, t.name, coalesce(s.name, '-'), l.expires FROM board b"
     " JOIN artifacts a ON a.task = b.task JOIN tasks t ON t.id = b.task"
     " JOIN grants g ON g.token = b.token JOIN leases l ON l.token = b.token"
     " LEFT JOIN sessions s ON s.id = g.session WHERE b.col = 4 ORDER BY a.name, b.task")
 SQL(HELD_AT, "SELECT task, name FROM artifacts WHERE live = 2 AND stem = ?1 AND task <> ?2"
-    " AND overlaps(name, ?3) LIMIT 1")
+	     " AND overlaps(name, ?3) LIMIT 1")
 SQL(HELD_BELOW, "SELECT task, name FROM artifacts WHERE live = 2 AND stem > ?1 AND stem < ?2"
-    " AND task <> ?3 AND overlaps(name, ?4) LIMIT 1")
+		" AND task <> ?3 AND overlaps(name, ?4) LIMIT 1")
 SQL(HELD_COUNT_AT, "SELECT count(*) FROM artifacts WHERE live = 2 AND stem = ?1 AND task <> ?2"
-    " AND overlaps(name, ?3)")
+		   " AND overlaps(name, ?3)")
 SQL(HELD_COUNT_BELOW, "SELECT count(*) FROM artifacts WHERE live = 2 AND stem > ?1 AND stem < ?2"
-    " AND task <> ?3 AND overlaps(name, ?4)")
+		      " AND task <> ?3 AND overlaps(name, ?4)")
 SQL(SPREAD_AT, "UPDATE board SET conflicts = conflicts + ?1 * x.n FROM (SELECT task, count(*) AS n"
-    " FROM artifacts WHERE live > 0 AND stem = ?2 AND task <> ?3 AND overlaps(name, ?4)"
-    " GROUP BY task) AS x WHERE board.task = x.task")
-SQL(SPREAD_BELOW, "UPDATE board SET conflicts = conflicts + ?1 * x.n FROM (SELECT task, count(*) AS n"
+	       " FROM artifacts WHERE live > 0 AND stem = ?2 AND task <> ?3 AND overlaps(name, ?4)"
+	       " GROUP BY task) AS x WHERE board.task = x.task")
+SQL(SPREAD_BELOW,
+    "UPDATE board SET conflicts = conflicts + ?1 * x.n FROM (SELECT task, count(*) AS n"
     " FROM artifacts WHERE live > 0 AND stem > ?2 AND stem < ?3 AND task <> ?4 AND overlaps(name, ?5)"
     " GROUP BY task) AS x WHERE board.task = x.task")
-SQL(SPREAD_ALL_BELOW, "UPDATE board SET conflicts = conflicts + ?1 * x.n FROM (SELECT task, count(*) AS n"
+SQL(SPREAD_ALL_BELOW,
+    "UPDATE board SET conflicts = conflicts + ?1 * x.n FROM (SELECT task, count(*) AS n"
     " FROM artifacts WHERE live > 0 AND stem > ?2 AND stem < ?3 AND task <> ?4"
     " GROUP BY task) AS x WHERE board.task = x.task")
 
@@ -124,27 +135,32 @@ SQL(IDLE_RENEW, "UPDATE idle SET expires = ? WHERE session = ?")
 SQL(IDLE_REMOVE, "DELETE FROM idle WHERE session = ?")
 SQL(IDLE_DUE, "SELECT session FROM idle WHERE expires <= ? LIMIT 1")
 SQL(IDLE_NEXT, "SELECT min(expires) FROM idle")
-SQL(IDLE_ALL, "INSERT OR REPLACE INTO idle(session, expires) SELECT id, ? FROM sessions WHERE ended = 0")
+SQL(IDLE_ALL,
+    "INSERT OR REPLACE INTO idle(session, expires) SELECT id, ? FROM sessions WHERE ended = 0")
 
 /* grants */
-SQL(GRANT, "SELECT g.token, g.task, g.name, g.session, coalesce(s.name, '-'), g.uid, g.pid, g.since,"
+SQL(GRANT,
+    "SELECT g.token, g.task, g.name, g.session, coalesce(s.name, '-'), g.uid, g.pid, g.since,"
     " g.ttl, g.ended, g.how, coalesce(l.expires, 0), coalesce(l.renewed, 0), coalesce(l.touched, g.since)"
     " FROM grants g LEFT JOIN sessions s ON s.id = g.session LEFT JOIN leases l ON l.token = g.token"
     " WHERE g.token = ?")
 SQL(GRANT_ADD, "INSERT INTO grants(token, task, name, session, uid, pid, since, ttl)"
-    " VALUES(?, ?, ?, ?, ?, ?, ?, ?)")
+	       " VALUES(?, ?, ?, ?, ?, ?, ?, ?)")
 SQL(GRANT_END, "UPDATE grants SET ended = ?, finish = ?, how = ? WHERE token = ?")
 SQL(GRANT_REPORTED, "UPDATE grants SET reported = 1 WHERE token = ?")
-SQL(GRANT_LAST, "SELECT token FROM grants WHERE session = ? AND name = ? ORDER BY token DESC LIMIT 1")
+SQL(GRANT_LAST,
+    "SELECT token FROM grants WHERE session = ? AND name = ? ORDER BY token DESC LIMIT 1")
 SQL(UNREPORTED, "SELECT token FROM grants WHERE session = ? AND reported = 0"
-    " AND how IN ('expired', 'broken') ORDER BY token LIMIT 1")
-SQL(HELD_NEXT, "SELECT token FROM grants WHERE session = ? AND ended = 0 AND token > ? ORDER BY token LIMIT 1")
+		" AND how IN ('expired', 'broken') ORDER BY token LIMIT 1")
+SQL(HELD_NEXT,
+    "SELECT token FROM grants WHERE session = ? AND ended = 0 AND token > ? ORDER BY token LIMIT 1")
 SQL(CLAIMS_OF_SESSION, "SELECT count(*) FROM grants WHERE session = ? AND ended = 0")
 SQL(CLAIMS_OF_UID, "SELECT count(*) FROM grants WHERE uid = ? AND ended = 0")
-SQL(LEASE_ADD, "INSERT INTO leases(token, ttl, expires, renewed, touched) VALUES(?1, ?2, ?3, ?3 - ?2, ?4)")
+SQL(LEASE_ADD,
+    "INSERT INTO leases(token, ttl, expires, renewed, touched) VALUES(?1, ?2, ?3, ?3 - ?2, ?4)")
 SQL(LEASE_REMOVE, "DELETE FROM leases WHERE token = ?")
 SQL(LEASES_RENEW, "UPDATE leases SET expires = max(expires, ?1 + ttl), renewed = ?1, touched = ?2"
-    " WHERE token IN (SELECT token FROM grants WHERE session = ?3 AND ended = 0)")
+		  " WHERE token IN (SELECT token FROM grants WHERE session = ?3 AND ended = 0)")
 SQL(LEASES_START_OVER, "UPDATE leases SET expires = ?1 + ttl, renewed = ?1")
 SQL(LEASES_GRACE, "UPDATE leases SET expires = max(expires, ?1 + ttl / 10)")
 SQL(IDLE_GRACE, "UPDATE idle SET expires = max(expires, ?1)")
@@ -159,24 +175,34 @@ SQL(PROBE_LIVE, "SELECT 1 FROM probes WHERE id = ? AND gone = 0")
 SQL(PROBES, "SELECT id, name FROM probes WHERE gone = 0 ORDER BY name")
 
 /* the tree: children of a directory by name, in order of id; and what they are */
-SQL(FIND_COLUMN, "SELECT t.id FROM tasks t JOIN board b ON b.task = t.id WHERE t.name = ?2 AND t.gone = 0 AND b.col = ?1")
-SQL(LIST_COLUMN, "SELECT b.task, t.name FROM board b JOIN tasks t ON t.id = b.task WHERE b.col = ?1 AND b.task > ?2 ORDER BY b.task")
-SQL(LIST_DONE, "SELECT b.task, t.name FROM board b JOIN tasks t ON t.id = b.task JOIN finished f ON f.task = b.task"
+SQL(FIND_COLUMN,
+    "SELECT t.id FROM tasks t JOIN board b ON b.task = t.id WHERE t.name = ?2 AND t.gone = 0 AND b.col = ?1")
+SQL(LIST_COLUMN,
+    "SELECT b.task, t.name FROM board b JOIN tasks t ON t.id = b.task WHERE b.col = ?1 AND b.task > ?2 ORDER BY b.task")
+SQL(LIST_DONE,
+    "SELECT b.task, t.name FROM board b JOIN tasks t ON t.id = b.task JOIN finished f ON f.task = b.task"
     " WHERE b.col = 5 AND b.task > ?2 AND f.at >= ?1 ORDER BY b.task")
-SQL(STAT_COLUMN, "SELECT t.uid, t.changed FROM tasks t JOIN board b ON b.task = t.id WHERE t.id = ?1 AND b.col = ?2")
-SQL(FIND_DONE, "SELECT t.id FROM tasks t JOIN board b ON b.task = t.id WHERE t.name = ?2 AND t.gone = 0 AND b.col = 5 AND ?1 <> 0")
+SQL(STAT_COLUMN,
+    "SELECT t.uid, t.changed FROM tasks t JOIN board b ON b.task = t.id WHERE t.id = ?1 AND b.col = ?2")
+SQL(FIND_DONE,
+    "SELECT t.id FROM tasks t JOIN board b ON b.task = t.id WHERE t.name = ?2 AND t.gone = 0 AND b.col = 5 AND ?1 <> 0")
 SQL(STAT_DONE, "SELECT t.uid, f.at FROM tasks t JOIN finished f ON f.task = t.id WHERE t.id = ?1")
 SQL(TASK_NAME, "SELECT name FROM tasks WHERE id = ?")
 SQL(GRANT_NAME, "SELECT name FROM grants WHERE token = ?")
+SQL(GRANT_SESSION, "SELECT session FROM grants WHERE token = ?")
 SQL(SESSION_NAME, "SELECT name FROM sessions WHERE id = ?")
 SQL(PROBE_NAME, "SELECT name FROM probes WHERE id = ?")
 SQL(FIND_CLAIM, "SELECT token FROM grants WHERE name = ?2 AND ended = 0")
 SQL(LIST_CLAIM, "SELECT token, name FROM grants WHERE ended = 0 AND token > ?2 ORDER BY token")
 SQL(FIND_HELD, "SELECT token FROM grants WHERE session = ?1 AND name = ?2 AND ended = 0")
-SQL(LIST_HELD, "SELECT token, name FROM grants WHERE session = ?1 AND ended = 0 AND token > ?2 ORDER BY token")
-SQL(STAT_CLAIM, "SELECT g.uid, l.touched FROM grants g JOIN leases l ON l.token = g.token WHERE g.token = ?1 AND g.ended = 0")
-SQL(FIND_FINISHED, "SELECT token FROM grants WHERE session = ?1 AND name = ?2 AND how = 'finished' ORDER BY token DESC LIMIT 1")
-SQL(LIST_FINISHED, "SELECT max(token), name FROM grants WHERE session = ?1 AND how = 'finished' GROUP BY name"
+SQL(LIST_HELD,
+    "SELECT token, name FROM grants WHERE session = ?1 AND ended = 0 AND token > ?2 ORDER BY token")
+SQL(STAT_CLAIM,
+    "SELECT g.uid, l.touched FROM grants g JOIN leases l ON l.token = g.token WHERE g.token = ?1 AND g.ended = 0")
+SQL(FIND_FINISHED,
+    "SELECT token FROM grants WHERE session = ?1 AND name = ?2 AND how = 'finished' ORDER BY token DESC LIMIT 1")
+SQL(LIST_FINISHED,
+    "SELECT max(token), name FROM grants WHERE session = ?1 AND how = 'finished' GROUP BY name"
     " HAVING max(token) > ?2 ORDER BY max(token)")
 SQL(STAT_FINISHED, "SELECT uid, ended FROM grants WHERE token = ?1 AND how = 'finished'")
 SQL(FIND_TASK, "SELECT id FROM tasks WHERE name = ?2 AND gone = 0")
@@ -186,49 +212,70 @@ SQL(FIND_LIVE_SESSION, "SELECT id FROM sessions WHERE name = ?2 AND ended = 0")
 SQL(LIST_LIVE_SESSION, "SELECT id, name FROM sessions WHERE ended = 0 AND id > ?2 ORDER BY id")
 SQL(STAT_LIVE_SESSION, "SELECT uid, started, gid FROM sessions WHERE id = ?1 AND ended = 0")
 SQL(FIND_ENDED_SESSION, "SELECT id FROM sessions WHERE name = ?2 AND ended > 0")
-SQL(LIST_ENDED_SESSION, "SELECT id, name FROM sessions WHERE ended >= max(1, ?1) AND id > ?2 ORDER BY id")
+SQL(LIST_ENDED_SESSION,
+    "SELECT id, name FROM sessions WHERE ended >= max(1, ?1) AND id > ?2 ORDER BY id")
 SQL(STAT_ENDED_SESSION, "SELECT uid, ended, gid FROM sessions WHERE id = ?1 AND ended > 0")
 SQL(FIND_PROBE, "SELECT id FROM probes WHERE name = ?2 AND gone = 0")
 SQL(LIST_PROBE, "SELECT id, name FROM probes WHERE gone = 0 AND id > ?2 ORDER BY id")
 SQL(STAT_PROBE, "SELECT 0, 0 FROM probes WHERE id = ?1 AND gone = 0")
-SQL(FIND_DAY, "SELECT ?1 FROM sessions WHERE ended >= ?1 * 86400000 AND ended < (?1 + 1) * 86400000 UNION ALL"
+SQL(FIND_DAY,
+    "SELECT ?1 FROM sessions WHERE ended >= ?1 * 86400000 AND ended < (?1 + 1) * 86400000 UNION ALL"
     " SELECT ?1 FROM finished WHERE at >= ?1 * 86400000 AND at < (?1 + 1) * 86400000 LIMIT 1")
-SQL(LIST_DAY, "SELECT DISTINCT day, date(day * 86400, 'unixepoch') FROM (SELECT ended / 86400000 AS day FROM sessions WHERE ended > 0"
+SQL(LIST_DAY,
+    "SELECT DISTINCT day, date(day * 86400, 'unixepoch') FROM (SELECT ended / 86400000 AS day FROM sessions WHERE ended > 0"
     " UNION SELECT at / 86400000 FROM finished) WHERE day > ?2 ORDER BY day")
-SQL(LIST_DAY_SESSION, "SELECT id, name FROM sessions WHERE ended >= ?1 * 86400000 AND ended < (?1 + 1) * 86400000 AND ended > 0 AND id > ?2 ORDER BY id")
-SQL(FIND_DAY_SESSION, "SELECT id FROM sessions WHERE name = ?2 AND ended >= ?1 * 86400000 AND ended < (?1 + 1) * 86400000 AND ended > 0")
-SQL(LIST_DAY_TASK, "SELECT f.task, t.name FROM finished f JOIN tasks t ON t.id = f.task WHERE f.at >= ?1 * 86400000 AND f.at < (?1 + 1) * 86400000 AND f.task > ?2 ORDER BY f.task")
-SQL(FIND_DAY_TASK, "SELECT f.task FROM tasks t JOIN finished f ON t.id = f.task WHERE t.name = ?2 AND t.gone = 0 AND f.at >= ?1 * 86400000 AND f.at < (?1 + 1) * 86400000")
+SQL(LIST_DAY_SESSION,
+    "SELECT id, name FROM sessions WHERE ended >= ?1 * 86400000 AND ended < (?1 + 1) * 86400000 AND ended > 0 AND id > ?2 ORDER BY id")
+SQL(FIND_DAY_SESSION,
+    "SELECT id FROM sessions WHERE name = ?2 AND ended >= ?1 * 86400000 AND ended < (?1 + 1) * 86400000 AND ended > 0")
+SQL(LIST_DAY_TASK,
+    "SELECT f.task, t.name FROM finished f JOIN tasks t ON t.id = f.task WHERE f.at >= ?1 * 86400000 AND f.at < (?1 + 1) * 86400000 AND f.task > ?2 ORDER BY f.task")
+SQL(FIND_DAY_TASK,
+    "SELECT f.task FROM tasks t JOIN finished f ON t.id = f.task WHERE t.name = ?2 AND t.gone = 0 AND f.at >= ?1 * 86400000 AND f.at < (?1 + 1) * 86400000")
 SQL(STAT_SESSION, "SELECT uid, ended FROM sessions WHERE id = ?1")
 SQL(SESSION_TOKENS, "SELECT count(*) FROM sessions WHERE ended = 0")
 SQL(HISTORY, "SELECT line FROM events WHERE task = ?1 AND task > 0 ORDER BY seq")
 
 SQL(COUNT_COLUMN, "SELECT count(*) FROM board WHERE col = ?")
 SQL(COUNT_DONE_SINCE, "SELECT count(*) FROM finished WHERE at >= ?")
-SQL(STATUS_CLAIMS, "SELECT g.name, coalesce(s.name, '-'), l.touched FROM leases l JOIN grants g ON g.token = l.token"
+SQL(STATUS_CLAIMS,
+    "SELECT g.name, coalesce(s.name, '-'), l.touched FROM leases l JOIN grants g ON g.token = l.token"
     " LEFT JOIN sessions s ON s.id = g.session ORDER BY l.touched LIMIT ?")
 
 /* the whole state, for hashing and checking */
-SQL(DUMP_TASKS, "SELECT t.id || '|' || t.name || '|' || t.uid || '|' || t.drafter || '|' || t.created || '|' || t.changed || '|' || t.gone"
+SQL(DUMP_TASKS,
+    "SELECT t.id || '|' || t.name || '|' || t.uid || '|' || t.drafter || '|' || t.created || '|' || t.changed || '|' || t.gone"
     " || '|' || b.state || '|' || b.token || '|' || b.unmet || '|' || b.conflicts || '|' || b.hold FROM tasks t JOIN board b ON b.task = t.id ORDER BY t.id")
-SQL(DUMP_FINISHED, "SELECT task || '|' || token || '|' || session || '|' || at || '|' || due FROM finished ORDER BY task")
-SQL(DUMP_ATTRS, "SELECT thing || '|' || name || '|' || value || '|' || changed FROM attrs WHERE name <> 'verdict' ORDER BY thing, name")
+SQL(DUMP_FINISHED,
+    "SELECT task || '|' || token || '|' || session || '|' || at || '|' || due FROM finished ORDER BY task")
+SQL(DUMP_ATTRS,
+    "SELECT thing || '|' || name || '|' || value || '|' || changed FROM attrs WHERE name <> 'verdict' ORDER BY thing, name")
 SQL(DUMP_NEEDS, "SELECT task || '|' || need || '|' || pos FROM needs ORDER BY task, need")
-SQL(DUMP_ARTIFACTS, "SELECT task || '|' || name || '|' || stem || '|' || pos || '|' || live FROM artifacts ORDER BY task, name")
-SQL(DUMP_SESSIONS, "SELECT id || '|' || name || '|' || uid || '|' || gid || '|' || started || '|' || ended || '|' || how || '|' || refusals || '|' || why FROM sessions ORDER BY id")
-SQL(DUMP_MEMBERS, "SELECT pid || '|' || start || '|' || boot || '|' || session FROM members ORDER BY pid, start, boot")
-SQL(DUMP_GRANTS, "SELECT token || '|' || task || '|' || name || '|' || session || '|' || uid || '|' || pid || '|' || since || '|' || ttl"
+SQL(DUMP_ARTIFACTS,
+    "SELECT task || '|' || name || '|' || stem || '|' || pos || '|' || live FROM artifacts ORDER BY task, name")
+SQL(DUMP_SESSIONS,
+    "SELECT id || '|' || name || '|' || uid || '|' || gid || '|' || started || '|' || ended || '|' || how || '|' || refusals || '|' || why FROM sessions ORDER BY id")
+SQL(DUMP_MEMBERS,
+    "SELECT pid || '|' || start || '|' || boot || '|' || session FROM members ORDER BY pid, start, boot")
+SQL(DUMP_GRANTS,
+    "SELECT token || '|' || task || '|' || name || '|' || session || '|' || uid || '|' || pid || '|' || since || '|' || ttl"
     " || '|' || ended || '|' || finish || '|' || how || '|' || reported FROM grants ORDER BY token")
 SQL(DUMP_PROBES, "SELECT id || '|' || name || '|' || gone FROM probes ORDER BY id")
-SQL(CHECK_LEASES, "SELECT count(*) FROM grants g LEFT JOIN leases l ON l.token = g.token WHERE (g.ended = 0) <> (l.token IS NOT NULL)")
-SQL(CHECK_TOKENS, "SELECT count(*) FROM board b LEFT JOIN grants g ON g.token = b.token AND g.ended = 0 WHERE b.token > 0 AND (g.token IS NULL OR g.task <> b.task)")
-SQL(CHECK_GRANTS, "SELECT count(*) FROM grants g LEFT JOIN board b ON b.task = g.task AND b.token = g.token WHERE g.ended = 0 AND b.task IS NULL")
+SQL(CHECK_LEASES,
+    "SELECT count(*) FROM grants g LEFT JOIN leases l ON l.token = g.token WHERE (g.ended = 0) <> (l.token IS NOT NULL)")
+SQL(CHECK_TOKENS,
+    "SELECT count(*) FROM board b LEFT JOIN grants g ON g.token = b.token AND g.ended = 0 WHERE b.token > 0 AND (g.token IS NULL OR g.task <> b.task)")
+SQL(CHECK_GRANTS,
+    "SELECT count(*) FROM grants g LEFT JOIN board b ON b.task = g.task AND b.token = g.token WHERE g.ended = 0 AND b.task IS NULL")
 SQL(CHECK_LIVE, "SELECT count(*) FROM artifacts a JOIN board b ON b.task = a.task WHERE a.live <>"
-    " CASE WHEN b.state >= 2 THEN 0 WHEN b.token > 0 THEN 2 ELSE 1 END")
-SQL(CHECK_UNMET, "SELECT count(*) FROM board b JOIN tasks t ON t.id = b.task WHERE t.gone = 0 AND b.unmet <> (SELECT count(*) FROM needs n"
+		" CASE WHEN b.state >= 2 THEN 0 WHEN b.token > 0 THEN 2 ELSE 1 END")
+SQL(CHECK_UNMET,
+    "SELECT count(*) FROM board b JOIN tasks t ON t.id = b.task WHERE t.gone = 0 AND b.unmet <> (SELECT count(*) FROM needs n"
     " WHERE n.task = b.task AND NOT EXISTS(SELECT 1 FROM tasks t2 JOIN board b2 ON b2.task = t2.id"
     " WHERE t2.name = n.need AND t2.gone = 0 AND b2.state = 2))")
-SQL(CHECK_OVERLAP, "SELECT count(*) FROM artifacts a JOIN artifacts o ON o.live = 2 AND o.task > a.task AND overlaps(a.name, o.name) WHERE a.live = 2")
-SQL(CHECK_CONFLICTS, "SELECT count(*) FROM board b JOIN tasks t ON t.id = b.task WHERE t.gone = 0 AND b.state < 2 AND b.conflicts <>"
+SQL(CHECK_OVERLAP,
+    "SELECT count(*) FROM artifacts a JOIN artifacts o ON o.live = 2 AND o.task > a.task AND overlaps(a.name, o.name) WHERE a.live = 2")
+SQL(CHECK_CONFLICTS,
+    "SELECT count(*) FROM board b JOIN tasks t ON t.id = b.task WHERE t.gone = 0 AND b.state < 2 AND b.conflicts <>"
     " (SELECT count(*) FROM artifacts a JOIN artifacts o ON o.live = 2 AND o.task <> a.task AND overlaps(a.name, o.name) WHERE a.task = b.task AND a.live > 0)")
 /* NOLINTEND */

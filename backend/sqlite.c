@@ -84,7 +84,8 @@ static int db_prepare_connection(struct db *db, enum db_mode mode)
 	(void)sqlite3_extended_result_codes(db->conn, 1);
 	(void)sqlite3_db_config(db->conn, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	(void)sqlite3_limit(db->conn, SQLITE_LIMIT_ATTACHED, 1);
-	rc = sqlite3_create_function(db->conn, "overlaps", 2, flags, NULL, sql_overlaps, NULL, NULL);
+	rc = sqlite3_create_function(db->conn, "overlaps", 2, flags, NULL, sql_overlaps, NULL,
+				     NULL);
 	return rc ? db_errno(rc) : db_script(db, pragmas[mode]);
 }
 
@@ -128,8 +129,8 @@ static int rows_prepare(struct rows *r, enum sql id)
 {
 	if (r->stmt)
 		return 0;
-	return db_errno(sqlite3_prepare_v3(r->db->conn, sql_text[id], -1,
-					   SQLITE_PREPARE_PERSISTENT, &r->stmt, NULL));
+	return db_errno(sqlite3_prepare_v3(r->db->conn, sql_text[id], -1, SQLITE_PREPARE_PERSISTENT,
+					   &r->stmt, NULL));
 }
 
 static int rows_bind(struct rows *r, const struct bind *b)

@@ -32,10 +32,26 @@ struct bind {
 	int64_t i;
 	const char *t;
 };
-#define Q(name) { .type = 'q', .i = SQL_##name }
-#define I(value) { .type = 'i', .i = (int64_t)(value) }
-#define T(value) { .type = 't', .t = (value) }
-#define BINDS(...) (const struct bind[]) { __VA_ARGS__, { .type = 0 } }
+#define Q(name)                              \
+	{                                    \
+		.type = 'q', .i = SQL_##name \
+	}
+#define I(value)                                   \
+	{                                          \
+		.type = 'i', .i = (int64_t)(value) \
+	}
+#define T(value)                          \
+	{                                 \
+		.type = 't', .t = (value) \
+	}
+#define BINDS(...)                \
+	(const struct bind[])     \
+	{                         \
+		__VA_ARGS__,      \
+		{                 \
+			.type = 0 \
+		}                 \
+	}
 
 /*
  * Open PATH. VFS names an SQLite VFS, NULL the default. The caller closes.

@@ -103,7 +103,8 @@ static void say_owner(int dir_fd, struct buf *says)
 
 static int write_owner(int dir_fd, const char *about)
 {
-	AUTO_CLOSE int fd = openat(dir_fd, "owner", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	AUTO_CLOSE int fd = openat(dir_fd, "owner",
+				   O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd < 0 || dprintf(fd, "%s\n", about) < 0)
 		return -errno;
@@ -164,7 +165,8 @@ static int settle_leases(struct store *s)
 
 	if (boot && strcmp(boot, s->boot_id) == 0) {
 		err = db_run(s->writer, Q(LEASES_GRACE), I(now));
-		return err ? err : db_run(s->writer, Q(IDLE_GRACE), I(now + read_lease(s->writer) / 10));
+		return err ? err :
+			     db_run(s->writer, Q(IDLE_GRACE), I(now + read_lease(s->writer) / 10));
 	}
 	err = db_run(s->writer, Q(LEASES_START_OVER), I(now));
 	if (!err)

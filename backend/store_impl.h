@@ -16,18 +16,18 @@ struct recent_refusal {
 #define RECENT_REFUSALS 256
 
 struct store {
-	int dir_fd;            /* holds the lock */
+	int dir_fd; /* holds the lock */
 	int event_fd;
 	uint32_t owner;
 	struct world *world;
 	char boot_id[BOOT_ID_LEN];
-	struct db *writer;     /* the writer's thread alone */
-	struct db *reader;     /* the loop's thread alone */
-	int64_t seq, finish;   /* the writer's */
+	struct db *writer;			       /* the writer's thread alone */
+	struct db *reader;			       /* the loop's thread alone */
+	int64_t seq, finish;			       /* the writer's */
 	struct recent_refusal recent[RECENT_REFUSALS]; /* the writer's */
 	unsigned recent_at;
 
-	pthread_mutex_t lock;  /* guards what follows */
+	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t queued;
 	struct change *queue, **queue_end;
 	struct change *decided, **decided_end;

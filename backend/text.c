@@ -23,11 +23,7 @@ struct unit {
 
 /* Largest first. */
 static const struct unit units[] = {
-	{ "d", DAY },
-	{ "h", HOUR },
-	{ "m", MINUTE },
-	{ "s", SECOND },
-	{ "ms", 1 },
+	{ "d", DAY }, { "h", HOUR }, { "m", MINUTE }, { "s", SECOND }, { "ms", 1 },
 };
 
 #define N_UNITS (sizeof(units) / sizeof(units[0]))
@@ -172,8 +168,7 @@ static int64_t date_day(int64_t y, int64_t m, int64_t d)
 	era = floor_div(y, 400);
 	of_era = y - era * 400;
 	of_year = (153 * (m > 2 ? m - 3 : m + 9) + 2) / 5 + d - 1;
-	return era * ERA_DAYS + of_era * 365 + of_era / 4 - of_era / 100 +
-	       of_year - EPOCH_DAYS;
+	return era * ERA_DAYS + of_era * 365 + of_era / 4 - of_era / 100 + of_year - EPOCH_DAYS;
 }
 
 /* Write v >= 0 to out as exactly n digits, without a NUL. */
@@ -212,8 +207,8 @@ char *time_text(int64_t ms, char out[TIME_TEXT])
 		return strcpy(out, "-");
 	n = strlen(day_text(day, out));
 	if (n > 1)
-		(void)snprintf(out + n, TIME_TEXT - n, "T%02d:%02d:%02dZ",
-			       s / 3600, s / 60 % 60, s % 60);
+		(void)snprintf(out + n, TIME_TEXT - n, "T%02d:%02d:%02dZ", s / 3600, s / 60 % 60,
+			       s % 60);
 	return out;
 }
 
@@ -253,9 +248,8 @@ static int take_day(const char **s, int64_t *day)
 {
 	int y = 0, m = 0, d = 0;
 
-	if (take_digits(s, 4, 0, 9999, &y) || !take(s, '-') ||
-	    take_digits(s, 2, 1, 12, &m) || !take(s, '-') ||
-	    take_digits(s, 2, 1, month_days(y, m), &d))
+	if (take_digits(s, 4, 0, 9999, &y) || !take(s, '-') || take_digits(s, 2, 1, 12, &m) ||
+	    !take(s, '-') || take_digits(s, 2, 1, month_days(y, m), &d))
 		return -EINVAL;
 	*day = date_day(y, m, d);
 	return 0;
@@ -266,8 +260,7 @@ static int take_hour_minute(const char **s, int64_t *ms)
 {
 	int h = 0, m = 0;
 
-	if (take_digits(s, 2, 0, 23, &h) || !take(s, ':') ||
-	    take_digits(s, 2, 0, 59, &m))
+	if (take_digits(s, 2, 0, 23, &h) || !take(s, ':') || take_digits(s, 2, 0, 59, &m))
 		return -EINVAL;
 	*ms = h * HOUR + m * MINUTE;
 	return 0;
@@ -313,8 +306,7 @@ int time_parse(const char *s, int64_t *ms)
 	int second = 0;
 
 	if (take_day(&s, &day) || (!take(&s, 'T') && !take(&s, 't')) ||
-	    take_hour_minute(&s, &minute) || !take(&s, ':') ||
-	    take_digits(&s, 2, 0, 59, &second) ||
+	    take_hour_minute(&s, &minute) || !take(&s, ':') || take_digits(&s, 2, 0, 59, &second) ||
 	    take_fraction(&s, &fraction) || take_zone(&s, &zone) || *s)
 		return -EINVAL;
 	*ms = day * DAY + minute + second * SECOND + fraction - zone;
@@ -339,8 +331,7 @@ static int take_number(const char **s, int64_t *out)
 	if (!is_digit(**s))
 		return -EINVAL;
 	for (; is_digit(**s); (*s)++)
-		if (__builtin_mul_overflow(v, 10, &v) ||
-		    __builtin_add_overflow(v, **s - '0', &v))
+		if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, **s - '0', &v))
 			return -ERANGE;
 	*out = v;
 	return 0;
@@ -451,7 +442,7 @@ int number_parse(const char *s, double *out)
 	if (!is_number(s))
 		return -EINVAL;
 	c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-	if (!c)	/* never in glibc: its "C" locale is built in */
+	if (!c) /* never in glibc: its "C" locale is built in */
 		return -ENOMEM;
 	v = strtod_l(s, NULL, c);
 	freelocale(c);

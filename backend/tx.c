@@ -62,7 +62,8 @@ static int tx_record(struct tx *tx, json_t *event)
 	if (!line)
 		return -ENOMEM;
 	finish = tx->finish + (int64_t)strlen(line) + 1;
-	err = db_run(tx->db, Q(EVENT_ADD), I(tx->seq + 1), I(finish), I(event_task(event)), T(line));
+	err = db_run(tx->db, Q(EVENT_ADD), I(tx->seq + 1), I(finish), I(event_task(event)),
+		     T(line));
 	free(line);
 	if (err)
 		return tx_fail(tx, err);

@@ -19,14 +19,14 @@ struct tx {
 	struct world *world;
 	const char *boot_id;
 	int64_t wall, boot; /* ms; one moment a change */
-	int64_t seq;        /* the last event's number */
-	int64_t finish;     /* bytes of all events */
-	uint32_t owner;     /* uid of the mount's owner */
+	int64_t seq;	    /* the last event's number */
+	int64_t finish;	    /* bytes of all events */
+	uint32_t owner;	    /* uid of the mount's owner */
 	const struct actor *actor;
 	struct result *result;
-	int repeat;         /* the asker repeats at once what was refused: record it once */
-	int keep;           /* refused, but what was emitted stays (a report, a late act) */
-	int err;            /* a database error, sticky: the whole batch is lost */
+	int repeat; /* the asker repeats at once what was refused: record it once */
+	int keep;   /* refused, but what was emitted stays (a report, a late act) */
+	int err;    /* a database error, sticky: the whole batch is lost */
 };
 
 /*

@@ -79,7 +79,8 @@ static void record_refusal(struct store *s, struct tx *tx, const struct change *
 	if (!c->actor.session || read_session(tx->db, c->actor.session, &who) <= 0 ||
 	    is_repeat(s, c, tx->wall, 1))
 		return;
-	buf_line(&why, "%s %s %s", time_text(tx->wall, when), errno_text(c->result.err), c->op ? c->op : "-");
+	buf_line(&why, "%s %s %s", time_text(tx->wall, when), errno_text(c->result.err),
+		 c->op ? c->op : "-");
 	buf_str(&why, buf_text(&c->result.why));
 	(void)tx_emit(tx, "refused",
 		      json_pack("{s:s,s:I,s:s,s:s,s:s}", "session", who.name, "session_id",
@@ -140,7 +141,8 @@ static int64_t next_due(struct db *db, int64_t boot, int64_t wall)
 /* After a failed batch nothing of it counts: say so to every asker. */
 static void batch_failed(struct store *s, struct change *all, int err)
 {
-	log_msg(LOG_ERR, "a batch of changes failed: %s (%s)", errno_text(err), db_message(s->writer));
+	log_msg(LOG_ERR, "a batch of changes failed: %s (%s)", errno_text(err),
+		db_message(s->writer));
 	if (db_in_transaction(s->writer))
 		(void)db_run(s->writer, Q(ROLLBACK));
 	for (struct change *c = all; c; c = c->next) {

@@ -10,9 +10,20 @@ static int find_day(const char *name, int64_t *id)
 	return day_parse(name, id) || *id <= 0 ? -ENOENT : 0;
 }
 
-static const struct kind day_kind = { SQL_FIND_DAY, SQL_LIST_DAY, SQL_USER_VERSION, SQL_USER_VERSION, PARENT_ARG, 0, find_day };
-static const struct kind day_session = { SQL_FIND_DAY_SESSION, SQL_LIST_DAY_SESSION, SQL_STAT_SESSION, SQL_SESSION_NAME, PARENT_THING, 0, NULL };
-static const struct kind day_task = { SQL_FIND_DAY_TASK, SQL_LIST_DAY_TASK, SQL_STAT_TASK, SQL_TASK_NAME, PARENT_THING, 0, NULL };
+static const struct kind day_kind = {
+	SQL_FIND_DAY, SQL_LIST_DAY, SQL_USER_VERSION, SQL_USER_VERSION, PARENT_ARG, 0, 0, find_day
+};
+static const struct kind day_session = { SQL_FIND_DAY_SESSION,
+					 SQL_LIST_DAY_SESSION,
+					 SQL_STAT_SESSION,
+					 SQL_SESSION_NAME,
+					 PARENT_THING,
+					 0,
+					 0,
+					 NULL };
+static const struct kind day_task = {
+	SQL_FIND_DAY_TASK, SQL_LIST_DAY_TASK, SQL_STAT_TASK, SQL_TASK_NAME, PARENT_THING, 0, 0, NULL
+};
 
 static int link_show(struct request *r, const char *where, char *name, struct buf *out)
 {
@@ -38,11 +49,19 @@ static int task_link(struct request *r, int64_t id, struct buf *out)
 }
 
 static const struct node day_sessions[] = {
-	{ .type = NODE_LINK, .row = ROW_DAY_SESSION, .mode = 0777, .each = &day_session, .show = session_link },
+	{ .type = NODE_LINK,
+	  .row = ROW_DAY_SESSION,
+	  .mode = 0777,
+	  .each = &day_session,
+	  .show = session_link },
 	END,
 };
 static const struct node day_done[] = {
-	{ .type = NODE_LINK, .row = ROW_DAY_TASK, .mode = 0777, .each = &day_task, .show = task_link },
+	{ .type = NODE_LINK,
+	  .row = ROW_DAY_TASK,
+	  .mode = 0777,
+	  .each = &day_task,
+	  .show = task_link },
 	END,
 };
 static const struct node day[] = {

@@ -8,13 +8,21 @@
 #include "fs/claimfile.h"
 #include "fs/dirs.h"
 
-#define COLUMN(n) { SQL_FIND_COLUMN, SQL_LIST_COLUMN, SQL_STAT_COLUMN, SQL_TASK_NAME, PARENT_ARG, n, NULL }
+#define COLUMN(n)                                                                                \
+	{                                                                                        \
+		SQL_FIND_COLUMN, SQL_LIST_COLUMN, SQL_STAT_COLUMN, SQL_TASK_NAME, PARENT_ARG, n, \
+			0, NULL                                                                  \
+	}
 
 static const struct kind idea_kind = COLUMN(COLUMN_IDEAS);
 static const struct kind ready_kind = COLUMN(COLUMN_READY);
 static const struct kind blocked_kind = COLUMN(COLUMN_BLOCKED);
-static const struct kind done_kind = { SQL_FIND_DONE, SQL_LIST_DONE, SQL_STAT_DONE, SQL_TASK_NAME, PARENT_RECENT, 0, NULL };
-static const struct kind claim_kind = { SQL_FIND_CLAIM, SQL_LIST_CLAIM, SQL_STAT_CLAIM, SQL_GRANT_NAME, PARENT_ARG, 0, NULL };
+static const struct kind done_kind = {
+	SQL_FIND_DONE, SQL_LIST_DONE, SQL_STAT_DONE, SQL_TASK_NAME, PARENT_RECENT, 0, 0, NULL
+};
+static const struct kind claim_kind = {
+	SQL_FIND_CLAIM, SQL_LIST_CLAIM, SQL_STAT_CLAIM, SQL_GRANT_NAME, PARENT_ARG, 0, 0, NULL
+};
 
 static void show_field(struct request *r, int64_t id, const char *name, struct buf *out)
 {
@@ -33,7 +41,8 @@ static void show_lists(struct request *r, int64_t id, struct buf *out)
 	while (rows_next(needs) > 0)
 		buf_line(out, "need %s", rows_text(needs, 0));
 	while (rows_next(artifacts) > 0)
-		buf_line(out, "artifact %s", artifact_show(rows_text(artifacts, 0), repo ? repo : ""));
+		buf_line(out, "artifact %s",
+			 artifact_show(rows_text(artifacts, 0), repo ? repo : ""));
 }
 
 /* ideas/T and ready/T: what there is to decide on. */
@@ -54,7 +63,8 @@ static int task_show(struct request *r, int64_t id, struct buf *out)
 	return 0;
 }
 
-static void show_conflict(struct request *r, const char *mine, const char *repo, const struct conflict *c, struct buf *out)
+static void show_conflict(struct request *r, const char *mine, const char *repo,
+			  const struct conflict *c, struct buf *out)
 {
 	struct grant g = { .holder = "-" };
 	struct task t = { .name = "?" };
@@ -63,8 +73,8 @@ static void show_conflict(struct request *r, const char *mine, const char *repo,
 
 	if (read_task(r->db, c->task, &t) > 0)
 		(void)read_grant(r->db, t.token, &g);
-	buf_line(out, "artifact %s overlaps %s of %s, held by session %s until %s", artifact_show(mine, repo),
-		 artifact_show(c->name, repo), t.name, g.holder,
+	buf_line(out, "artifact %s overlaps %s of %s, held by session %s until %s",
+		 artifact_show(mine, repo), artifact_show(c->name, repo), t.name, g.holder,
 		 time_text(w->wall_ms(w) + g.expires - w->boot_ms(w), when));
 }
 
@@ -125,11 +135,14 @@ static int done_show(struct request *r, int64_t id, struct buf *out)
 	return 0;
 }
 
-#define TASK_FILE(r, k, fn) \
-	{ .type = NODE_FILE, .row = (r), .mode = 0444, .each = (k), .show = (fn) }
+#define TASK_FILE(r, k, fn)                                                            \
+	{                                                                              \
+		.type = NODE_FILE, .row = (r), .mode = 0444, .each = (k), .show = (fn) \
+	}
 
 const struct node ideas_rows[] = { TASK_FILE(ROW_IDEA, &idea_kind, task_show), END };
 const struct node ready_rows[] = { TASK_FILE(ROW_READY_TASK, &ready_kind, task_show), END };
-const struct node blocked_rows[] = { TASK_FILE(ROW_BLOCKED_TASK, &blocked_kind, blocked_show), END };
+const struct node blocked_rows[] = { TASK_FILE(ROW_BLOCKED_TASK, &blocked_kind, blocked_show),
+				     END };
 const struct node claims_rows[] = { CLAIM_FILE(ROW_CLAIM, &claim_kind, 0), END };
 const struct node done_rows[] = { TASK_FILE(ROW_DONE_TASK, &done_kind, done_show), END };

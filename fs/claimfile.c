@@ -34,7 +34,8 @@ int claim_show(struct request *r, int64_t id, struct buf *out)
 	buf_line(out, "since %s", time_text(g.since, when));
 	buf_line(out, "renewed %s", time_text(boot_to_wall(r, g.renewed), when));
 	buf_line(out, "expires %s", time_text(boot_to_wall(r, g.expires), when));
-	buf_line(out, "processes %lld", (long long)db_get(r->db, 0, Q(MEMBERS_COUNT), I(g.session)));
+	buf_line(out, "processes %lld",
+		 (long long)db_get(r->db, 0, Q(MEMBERS_COUNT), I(g.session)));
 	repo = db_text(r->db, Q(ATTR), I(g.task), T("repo"));
 	rows = db_rows(r->db, Q(ARTIFACTS_OF), I(g.task));
 	while ((got = rows_next(rows)) > 0)
@@ -110,12 +111,14 @@ static int claims_create(struct request *r, int64_t id, const char *name, int fl
 	int err;
 
 	if (name_check(name, strlen(name)))
-		return request_refuse(r, EINVAL, "ls ready/ shows the names of tasks", "not a name for a task");
+		return request_refuse(r, EINVAL, "ls ready/ shows the names of tasks",
+				      "not a name for a task");
 	err = request_identify(r, r->node->flags & NODE_SESSION ? id : 0);
 	if (err)
 		return err;
 	if ((flags & O_ACCMODE) == O_RDONLY && !(flags & O_EXCL))
-		return request_refuse(r, EOPNOTSUPP, "touch claims/TASK", "opening for reading never claims");
+		return request_refuse(r, EOPNOTSUPP, "touch claims/TASK",
+				      "opening for reading never claims");
 	return request_change(r, CHANGE_CLAIM, name) ? 0 : request_error(r);
 }
 
@@ -134,8 +137,10 @@ static int column_unlink(struct request *r, int64_t id, const char *name)
 	(void)name;
 	(void)request_identify(r, 0);
 	if (r->node->row == ROW_DONE || r->node->row == ROW_SESSION_DONE)
-		return request_refuse(r, EPERM, "to have it done again: mv done/TASK ready/", "what was done is kept");
-	return request_refuse(r, EPERM, "to cancel a task: rmdir tasks/TASK", "a task does not leave the board by rm");
+		return request_refuse(r, EPERM, "to have it done again: mv done/TASK ready/",
+				      "what was done is kept");
+	return request_refuse(r, EPERM, "to cancel a task: rmdir tasks/TASK",
+			      "a task does not leave the board by rm");
 }
 
 /* The moves between columns: from, to, and what each is. */
@@ -179,8 +184,8 @@ static const struct move *find_move(enum row from, enum row to)
  * Whose directory a move acts as: its source's; its destination's when only
  * that is a session's; for a hand-over never the destination's.
  */
-static int64_t move_session(struct request *r, int64_t id, const struct move *m, const struct node *to,
-			    int64_t to_id)
+static int64_t move_session(struct request *r, int64_t id, const struct move *m,
+			    const struct node *to, int64_t to_id)
 {
 	if (r->node->flags & NODE_SESSION)
 		return id;
@@ -201,15 +206,18 @@ static int move_details(struct request *r, const struct move *m, int64_t to_id)
 	return change_text(c, s.name, strlen(s.name));
 }
 
-static int column_rename(struct request *r, int64_t id, const char *name, const struct node *to, int64_t to_id)
+static int column_rename(struct request *r, int64_t id, const char *name, const struct node *to,
+			 int64_t to_id)
 {
 	const struct move *m = find_move(r->node->row, to->row);
 	int err;
 
 	if (!m) {
 		(void)request_identify(r, 0);
-		return request_refuse(r, EPERM, "README shows the moves: ideas > ready > claims > done, and back to ready",
-				      "there is no such move between columns");
+		return request_refuse(
+			r, EPERM,
+			"README shows the moves: ideas > ready > claims > done, and back to ready",
+			"there is no such move between columns");
 	}
 	err = request_identify(r, move_session(r, id, m, to, to_id));
 	if (err)

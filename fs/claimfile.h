@@ -22,9 +22,11 @@ extern const struct dir_ops claims_ops;
 extern const struct dir_ops column_ops;
 
 /* A file for a claim in a directory: KIND says whose. */
-#define CLAIM_FILE(r, k, fl) \
-	{ .type = NODE_FILE, .row = (r), .mode = 0666, .each = (k), \
-	  .flags = NODE_FENCED | NODE_LIST | (fl), .show = claim_show, .store = claim_store, \
-	  .touch = claim_touch, .open = claim_open }
+#define CLAIM_FILE(r, k, fl)                                                                       \
+	{                                                                                          \
+		.type = NODE_FILE, .row = (r), .mode = 0666, .each = (k),                          \
+		.flags = NODE_FENCED | NODE_LIST | (fl), .show = claim_show, .store = claim_store, \
+		.touch = claim_touch, .open = claim_open                                           \
+	}
 
 #endif

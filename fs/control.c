@@ -10,7 +10,8 @@ static int limits_show(struct request *r, int64_t id, struct buf *out)
 {
 	(void)id;
 	for (int i = 0; i < LIMIT_COUNT; i++)
-		buf_line(out, "%s %lld", limit_rows[i].name, (long long)read_limit(r->db, (enum limit)i));
+		buf_line(out, "%s %lld", limit_rows[i].name,
+			 (long long)read_limit(r->db, (enum limit)i));
 	return 0;
 }
 
@@ -75,9 +76,11 @@ static int import_store(struct request *r, int64_t id, const char *text, size_t 
 	return change_text(r->change, text, n);
 }
 
-#define SETTING(r, n, sh) \
-	{ .type = NODE_FILE, .row = (r), .name = (n), .mode = 0644, .of = THING_CONTROL, .flags = NODE_OWNER, \
-	  .show = (sh), .store = field_store }
+#define SETTING(r, n, sh)                                                                      \
+	{                                                                                      \
+		.type = NODE_FILE, .row = (r), .name = (n), .mode = 0644, .of = THING_CONTROL, \
+		.flags = NODE_OWNER, .show = (sh), .store = field_store                        \
+	}
 
 const struct node control_rows[] = {
 	SETTING(ROW_LIMITS, "limits", limits_show),
@@ -85,8 +88,17 @@ const struct node control_rows[] = {
 	SETTING(ROW_RECENT, "recent", recent_show),
 	SETTING(ROW_VERDICT_INTERVAL, "verdict-interval", interval_show),
 	FIELD(ROW_ESTOP, "estop", THING_CONTROL, 0664),
-	{ .type = NODE_FILE, .row = ROW_BREAK, .name = "break", .mode = 0220, .store = break_store },
-	{ .type = NODE_FILE, .row = ROW_IMPORT, .name = "import", .mode = 0660, .flags = NODE_LARGE,
-	  .show = import_show, .store = import_store },
+	{ .type = NODE_FILE,
+	  .row = ROW_BREAK,
+	  .name = "break",
+	  .mode = 0220,
+	  .store = break_store },
+	{ .type = NODE_FILE,
+	  .row = ROW_IMPORT,
+	  .name = "import",
+	  .mode = 0660,
+	  .flags = NODE_LARGE,
+	  .show = import_show,
+	  .store = import_store },
 	END,
 };

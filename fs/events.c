@@ -34,6 +34,10 @@ int events_show(struct request *r, int64_t id, struct buf *out)
 }
 
 const struct node wait_rows[] = {
-	{ .type = NODE_FILE, .row = ROW_WAIT_EVENTS, .name = "events", .mode = 0444, .flags = NODE_WAIT },
+	{ .type = NODE_FILE,
+	  .row = ROW_WAIT_EVENTS,
+	  .name = "events",
+	  .mode = 0444,
+	  .flags = NODE_WAIT },
 	END,
 };

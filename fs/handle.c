@@ -9,7 +9,7 @@
 #include "fs/handle.h"
 
 #define LARGE_MAX (1 << 20)
-#define CUT_FROM 4096      /* a write of this many bytes may have been cut by a buffer */
+#define CUT_FROM 4096 /* a write of this many bytes may have been cut by a buffer */
 #define CONTEST_MS 5000
 #define CONTESTS 256
 
@@ -83,11 +83,14 @@ static int check_cut(struct request *r, const struct handle *h, const char *p, s
 
 	if (!(node->flags & NODE_LIST) || n < CUT_FROM || p[n - 1] == '\n')
 		return 0;
-	return request_refuse(r, EINVAL, "write whole lines: at most 4095 bytes at once, or one write(2) that ends in a newline",
-			      "a write of %zu bytes that ends inside a line: a buffer may have cut it", n);
+	return request_refuse(
+		r, EINVAL,
+		"write whole lines: at most 4095 bytes at once, or one write(2) that ends in a newline",
+		"a write of %zu bytes that ends inside a line: a buffer may have cut it", n);
 }
 
-int handle_write(struct request *r, struct handle *h, int64_t off, const char *p, size_t n, struct buf *out, int *append)
+int handle_write(struct request *r, struct handle *h, int64_t off, const char *p, size_t n,
+		 struct buf *out, int *append)
 {
 	size_t max = node_of(h->ino)->flags & NODE_LARGE ? LARGE_MAX : FIELD_MAX;
 	int err;
@@ -96,8 +99,10 @@ int handle_write(struct request *r, struct handle *h, int64_t off, const char *p
 	if (n > max || (!*append && h->accepted.n + n > max))
 		return request_refuse(r, E2BIG, "write less", "more than %zu bytes", max);
 	if (!*append && off != (int64_t)h->accepted.n)
-		return request_refuse(r, EINVAL, "write from the start, or go on where you are, or open with >>",
-				      "a write at offset %lld, where %zu was expected", (long long)off, h->accepted.n);
+		return request_refuse(
+			r, EINVAL, "write from the start, or go on where you are, or open with >>",
+			"a write at offset %lld, where %zu was expected", (long long)off,
+			h->accepted.n);
 	err = check_cut(r, h, p, n);
 	if (err)
 		return err;

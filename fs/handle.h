@@ -13,15 +13,15 @@
 struct handle {
 	uint64_t fh;
 	uint64_t ino;
-	int flags;            /* of open(2) */
-	int64_t token;        /* the grant it stands for; 0: none */
-	int won;              /* its CREATE made the grant */
-	int32_t pid;          /* who opened it */
+	int flags;     /* of open(2) */
+	int64_t token; /* the grant it stands for; 0: none */
+	int won;       /* its CREATE made the grant */
+	int32_t pid;   /* who opened it */
 	int64_t start;
-	struct buf text;      /* what reads see */
-	struct buf accepted;  /* what writes have put so far */
-	int64_t at;           /* wait/events: bytes of events seen */
-	void *poll;           /* wait/events: the kernel's handle to wake; ll.c's */
+	struct buf text;     /* what reads see */
+	struct buf accepted; /* what writes have put so far */
+	int64_t at;	     /* wait/events: bytes of events seen */
+	void *poll;	     /* wait/events: the kernel's handle to wake; ll.c's */
 	UT_hash_handle hh;
 };
 
@@ -37,7 +37,8 @@ void handle_each(void (*fn)(struct handle *h, void *arg), void *arg);
  * A write at OFF: the whole text the value would have into OUT, or what is to
  * be added (*APPEND 1). 0, or refused: EINVAL (offset, cut line), E2BIG.
  */
-int handle_write(struct request *r, struct handle *h, int64_t off, const char *p, size_t n, struct buf *out, int *append);
+int handle_write(struct request *r, struct handle *h, int64_t off, const char *p, size_t n,
+		 struct buf *out, int *append);
 /* The write was accepted. */
 void handle_accept(struct handle *h, const struct buf *text, int append);
 

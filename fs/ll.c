@@ -23,14 +23,14 @@
 
 #define FIXED_SECONDS 60.0 /* fixed names and texts */
 #define LIVE_SECONDS 1.0   /* what moves, where the kernel takes an epoch */
-#define EPOCH_MINOR 44     /* FUSE protocol 7.44 */
+#define EPOCH_MINOR 44	   /* FUSE protocol 7.44 */
 #define NOTIFY_INC_EPOCH 8
 
 struct ll {
 	struct fs *fs;
 	struct fuse_session *se;
 	struct fuse_buf buf;
-	int epoch;         /* the kernel has FUSE_NOTIFY_INC_EPOCH */
+	int epoch; /* the kernel has FUSE_NOTIFY_INC_EPOCH */
 	int running;
 	struct op *parked; /* readers of wait/events */
 };
@@ -171,7 +171,8 @@ static void op_finish(struct op *op, int err, void (*reply)(struct op *op))
 static int refuse_fixed(struct op *op)
 {
 	(void)request_identify(&op->r, 0);
-	return request_refuse(&op->r, EPERM, "README says what can be made, moved and removed where",
+	return request_refuse(&op->r, EPERM,
+			      "README says what can be made, moved and removed where",
 			      "this directory is fixed");
 }
 
@@ -222,12 +223,14 @@ static int lookup_lost(struct request *r, uint64_t dir, const char *name)
 {
 	struct grant g;
 
-	if ((dir & 0xffff) != ROW_SESSION_CLAIMS || read_last_grant(r->db, NODE_ID(dir), name, &g) <= 0 ||
-	    !g.ended || (strcmp(g.how, "expired") != 0 && strcmp(g.how, "broken") != 0))
+	if ((dir & 0xffff) != ROW_SESSION_CLAIMS ||
+	    read_last_grant(r->db, NODE_ID(dir), name, &g) <= 0 || !g.ended ||
+	    (strcmp(g.how, "expired") != 0 && strcmp(g.how, "broken") != 0))
 		return -ENOENT;
 	(void)request_identify(r, NODE_ID(dir));
 	request_op(r, "look", dir, name);
-	(void)request_refuse(r, ESTALE, "stop this work; to start it again, knowingly: mv ready/TASK claims/",
+	(void)request_refuse(r, ESTALE,
+			     "stop this work; to start it again, knowingly: mv ready/TASK claims/",
 			     "session %s lost %s (%s)", g.holder, name, g.how);
 	request_note(r, -ESTALE, &r->why);
 	return -ESTALE;
@@ -280,11 +283,14 @@ static int setattr_same(struct op *op, const struct stat *attr, int to_set)
 	if (err)
 		return err;
 	if (to_set & FUSE_SET_ATTR_SIZE && !op->r.node->store)
-		return request_refuse(&op->r, EPERM, "write to it as docs/tree.md says", "this file cannot be truncated");
+		return request_refuse(&op->r, EPERM, "write to it as docs/tree.md says",
+				      "this file cannot be truncated");
 	if ((to_set & FUSE_SET_ATTR_MODE && (attr->st_mode & 07777) != (st.st_mode & 07777)) ||
-	    (to_set & FUSE_SET_ATTR_UID && attr->st_uid != st.st_uid && op->r.node->row != ROW_SESSION) ||
+	    (to_set & FUSE_SET_ATTR_UID && attr->st_uid != st.st_uid &&
+	     op->r.node->row != ROW_SESSION) ||
 	    (to_set & FUSE_SET_ATTR_GID && attr->st_gid != st.st_gid))
-		return request_refuse(&op->r, EPERM, "leave them: they say who may do what", "modes and owners here are fixed");
+		return request_refuse(&op->r, EPERM, "leave them: they say who may do what",
+				      "modes and owners here are fixed");
 	return 0;
 }
 
@@ -312,7 +318,8 @@ static int setattr_times(struct op *op)
 	return refuse_fixed(op);
 }
 
-static void ll_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, struct fuse_file_info *fi)
+static void ll_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
+		       struct fuse_file_info *fi)
 {
 	struct op *op = op_new(req, ino);
 	int err;
@@ -382,7 +389,9 @@ static void ll_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 	if (!op)
 		return;
 	request_op(&op->r, "mkdir", parent, name);
-	op_finish(op, ops_of(op)->mkdir ? ops_of(op)->mkdir(&op->r, NODE_ID(parent), name) : refuse_fixed(op),
+	op_finish(op,
+		  ops_of(op)->mkdir ? ops_of(op)->mkdir(&op->r, NODE_ID(parent), name) :
+				      refuse_fixed(op),
 		  reply_new_entry);
 }
 
@@ -393,7 +402,10 @@ static void ll_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 	if (!op)
 		return;
 	request_op(&op->r, "rmdir", parent, name);
-	op_finish(op, ops_of(op)->rmdir ? ops_of(op)->rmdir(&op->r, NODE_ID(parent), name) : refuse_fixed(op), reply_ok);
+	op_finish(op,
+		  ops_of(op)->rmdir ? ops_of(op)->rmdir(&op->r, NODE_ID(parent), name) :
+				      refuse_fixed(op),
+		  reply_ok);
 }
 
 static void ll_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -403,17 +415,23 @@ static void ll_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	if (!op)
 		return;
 	request_op(&op->r, "rm", parent, name);
-	op_finish(op, ops_of(op)->unlink ? ops_of(op)->unlink(&op->r, NODE_ID(parent), name) : refuse_fixed(op), reply_ok);
+	op_finish(op,
+		  ops_of(op)->unlink ? ops_of(op)->unlink(&op->r, NODE_ID(parent), name) :
+				       refuse_fixed(op),
+		  reply_ok);
 }
 
-static int rename_checked(struct op *op, const char *name, fuse_ino_t newparent, const char *newname, unsigned flags)
+static int rename_checked(struct op *op, const char *name, fuse_ino_t newparent,
+			  const char *newname, unsigned flags)
 {
 	const struct node *to = node_of(newparent);
 
 	if (flags & ~(unsigned)RENAME_NOREPLACE)
-		return request_refuse(&op->r, EINVAL, "move one name at a time", "exchanging names is not offered");
+		return request_refuse(&op->r, EINVAL, "move one name at a time",
+				      "exchanging names is not offered");
 	if (strcmp(name, newname) != 0)
-		return request_refuse(&op->r, EINVAL, "mv COLUMN/TASK OTHER/", "a move between columns keeps the name");
+		return request_refuse(&op->r, EINVAL, "mv COLUMN/TASK OTHER/",
+				      "a move between columns keeps the name");
 	if (!to || !ops_of(op)->rename)
 		return refuse_fixed(op);
 	return ops_of(op)->rename(&op->r, NODE_ID(op->r.ino), name, to, NODE_ID(newparent));
@@ -504,7 +522,8 @@ static void reply_created(struct op *op)
 		handle_close(h->fh);
 }
 
-static void ll_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
+static void ll_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+		      struct fuse_file_info *fi)
 {
 	struct op *op = op_new(req, parent);
 
@@ -513,7 +532,10 @@ static void ll_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 		return;
 	op->fi = *fi;
 	request_op(&op->r, ops_of(op)->create ? "claim" : "create", parent, name);
-	op_finish(op, ops_of(op)->create ? ops_of(op)->create(&op->r, NODE_ID(parent), name, fi->flags) : refuse_fixed(op),
+	op_finish(op,
+		  ops_of(op)->create ?
+			  ops_of(op)->create(&op->r, NODE_ID(parent), name, fi->flags) :
+			  refuse_fixed(op),
 		  reply_created);
 }
 
@@ -678,7 +700,8 @@ static void read_stream(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off)
 		(void)fuse_reply_buf(req, text.p, text.n);
 }
 
-static void ll_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+static void ll_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+		    struct fuse_file_info *fi)
 {
 	struct ll *l = fuse_req_userdata(req);
 	struct handle *h = handle_get(fi->fh);
@@ -731,7 +754,8 @@ static int write_checked(struct op *op, struct handle *h, const char *p, size_t 
 	return node->store(&op->r, NODE_ID(op->r.ino), buf_text(&op->text), op->text.n, op->append);
 }
 
-static void ll_write(fuse_req_t req, fuse_ino_t ino, const char *p, size_t size, off_t off, struct fuse_file_info *fi)
+static void ll_write(fuse_req_t req, fuse_ino_t ino, const char *p, size_t size, off_t off,
+		     struct fuse_file_info *fi)
 {
 	struct op *op = op_new(req, ino);
 
@@ -795,11 +819,15 @@ static int list_entry(void *arg, const char *name, uint64_t ino, int64_t next)
 		return 0; /* gone meanwhile */
 	e.attr.st_ino = ino;
 	if (!e.attr.st_mode)
-		e.attr.st_mode = n->type == NODE_DIR ? S_IFDIR : n->type == NODE_LINK ? S_IFLNK : S_IFREG;
+		e.attr.st_mode = n->type == NODE_DIR  ? S_IFDIR :
+				 n->type == NODE_LINK ? S_IFLNK :
+							S_IFREG;
 	if (d->plus)
-		need = fuse_add_direntry_plus(d->req, d->p + d->used, d->size - d->used, name, &e, next);
+		need = fuse_add_direntry_plus(d->req, d->p + d->used, d->size - d->used, name, &e,
+					      next);
 	else
-		need = fuse_add_direntry(d->req, d->p + d->used, d->size - d->used, name, &e.attr, next);
+		need = fuse_add_direntry(d->req, d->p + d->used, d->size - d->used, name, &e.attr,
+					 next);
 	if (need > d->size - d->used)
 		return 1;
 	d->used += need;
@@ -827,13 +855,15 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, int plu
 	request_release(&r);
 }
 
-static void ll_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+static void ll_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+		       struct fuse_file_info *fi)
 {
 	(void)fi;
 	list(req, ino, size, off, 0);
 }
 
-static void ll_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+static void ll_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+			   struct fuse_file_info *fi)
 {
 	(void)fi;
 	list(req, ino, size, off, 1);
@@ -847,7 +877,8 @@ static void ll_statfs(fuse_req_t req, fuse_ino_t ino)
 	(void)fuse_reply_statfs(req, &st);
 }
 
-static void ll_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct fuse_pollhandle *ph)
+static void ll_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
+		    struct fuse_pollhandle *ph)
 {
 	struct ll *l = fuse_req_userdata(req);
 	const struct node *n = node_of(ino);
@@ -856,7 +887,8 @@ static void ll_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, s
 	if (!n || !(n->flags & NODE_WAIT) || !h || store_bytes(l->fs->store) > h->at) {
 		if (ph)
 			fuse_pollhandle_destroy(ph);
-		(void)fuse_reply_poll(req, POLLIN | POLLRDNORM | (n && n->store ? POLLOUT | POLLWRNORM : 0));
+		(void)fuse_reply_poll(req, POLLIN | POLLRDNORM |
+						   (n && n->store ? POLLOUT | POLLWRNORM : 0));
 		return;
 	}
 	if (ph) {
@@ -1034,7 +1066,8 @@ static void bump_epoch(struct ll *l)
 	} h = { sizeof(h), NOTIFY_INC_EPOCH, 0 };
 
 	if (l->epoch && write(fuse_session_fd(l->se), &h, sizeof(h)) < 0 && errno != ENOENT) {
-		log_msg(LOG_WARNING, "no epoch notification (%s): names are not cached any more", errno_text(errno));
+		log_msg(LOG_WARNING, "no epoch notification (%s): names are not cached any more",
+			errno_text(errno));
 		l->epoch = 0;
 	}
 }

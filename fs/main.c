@@ -48,7 +48,7 @@ struct daemon {
 	pthread_t writer;
 	int writing;
 	int signals, timer;
-	int64_t armed;    /* what the timer is set to, ms since boot */
+	int64_t armed; /* what the timer is set to, ms since boot */
 	int ready_fd;
 };
 
@@ -266,7 +266,8 @@ static int open_loop(struct daemon *d)
 	if (d->loop.epoll < 0 || d->signals < 0 || d->timer < 0)
 		return fail(d, "event loop", strerror(errno));
 	if (loop_watch(&d->loop, store_event_fd(d->fs.store), on_decided, d) ||
-	    loop_watch(&d->loop, d->signals, on_signal, d) || loop_watch(&d->loop, d->timer, on_timer, d))
+	    loop_watch(&d->loop, d->signals, on_signal, d) ||
+	    loop_watch(&d->loop, d->timer, on_timer, d))
 		return fail(d, "event loop", strerror(errno));
 	return 0;
 }
@@ -275,15 +276,17 @@ static int open_mount(struct daemon *d, const struct mount_options *o)
 {
 	AUTO_BUF struct buf options = BUF_INIT;
 
-	buf_printf(&options, "default_permissions,fsname=coordfs,subtype=coordfs%s%s", o->fuse ? "," : "",
-		   o->fuse ? o->fuse : "");
+	buf_printf(&options, "default_permissions,fsname=coordfs,subtype=coordfs%s%s",
+		   o->fuse ? "," : "", o->fuse ? o->fuse : "");
 	if (node_init(&root_node))
 		return fail(d, "tree", "two rows with one number");
 	d->ll = ll_new(&d->fs, buf_text(&options));
 	if (!d->ll)
 		return fail(d, "options", "not understood (coordfs mount --help)");
 	if (ll_mount(d->ll, o->mountpoint))
-		return fail(d, o->mountpoint, "cannot be mounted on (is it a directory, is it mounted already, is there /dev/fuse?)");
+		return fail(
+			d, o->mountpoint,
+			"cannot be mounted on (is it a directory, is it mounted already, is there /dev/fuse?)");
 	if (loop_watch(&d->loop, ll_fd(d->ll), on_kernel, d))
 		return fail(d, "event loop", strerror(errno));
 	return 0;
@@ -323,7 +326,9 @@ static void close_all(struct daemon *d)
 
 int fs_main(const struct mount_options *o)
 {
-	struct daemon d = { .loop = { .epoll = -1 }, .signals = -1, .timer = -1, .ready_fd = o->ready_fd };
+	struct daemon d = {
+		.loop = { .epoll = -1 }, .signals = -1, .timer = -1, .ready_fd = o->ready_fd
+	};
 	int err = find_operators(&d, o->operators) || open_store(&d, o) || open_loop(&d);
 
 	if (!err && pthread_create(&d.writer, NULL, writer_main, d.fs.store))

@@ -4,10 +4,10 @@
 
 struct mount_options {
 	const char *mountpoint; /* absolute */
-	const char *store;      /* directory */
-	const char *fuse;       /* options for FUSE; NULL: none */
-	const char *operators;  /* group name; NULL: none */
-	int ready_fd;           /* told once the mount answers, or why not; -1: none */
+	const char *store;	/* directory */
+	const char *fuse;	/* options for FUSE; NULL: none */
+	const char *operators;	/* group name; NULL: none */
+	int ready_fd;		/* told once the mount answers, or why not; -1: none */
 };
 
 /* Runs until unmounted or told to end by SIGTERM, SIGINT, SIGHUP. Exit status. */

@@ -81,9 +81,13 @@ static int64_t kind_parent_value(struct request *r, const struct kind *k, int64_
 	return k->parent == PARENT_ARG ? k->arg : recent_since(r);
 }
 
-static int find_thing(struct request *r, const struct kind *k, int64_t id, const char *name, int64_t *out)
+static int find_thing(struct request *r, const struct kind *k, int64_t id, const char *name,
+		      int64_t *out)
 {
-	struct bind q[] = { { .type = 'q', .i = k->find }, I(kind_parent_value(r, k, id)), T(name), { .type = 0 } };
+	struct bind q[] = { { .type = 'q', .i = k->find },
+			    I(kind_parent_value(r, k, id)),
+			    T(name),
+			    { .type = 0 } };
 	int64_t found = 0;
 	int got;
 
@@ -125,9 +129,13 @@ int node_lookup(struct request *r, uint64_t dir, const char *name, uint64_t *ino
 }
 
 /* uid, time and life of the thing a node belongs to. */
-static int stat_thing(struct request *r, const struct node *n, const struct kind *k, int64_t id, struct stat *st)
+static int stat_thing(struct request *r, const struct node *n, const struct kind *k, int64_t id,
+		      struct stat *st)
 {
-	struct bind q[] = { { .type = 'q', .i = n->stat ? n->stat : k->stat }, I(id), { .type = 0 }, { .type = 0 } };
+	struct bind q[] = { { .type = 'q', .i = n->stat ? n->stat : k->stat },
+			    I(id),
+			    { .type = 0 },
+			    { .type = 0 } };
 	AUTO_ROWS *rows = NULL;
 	int64_t ms;
 	int got;
@@ -198,7 +206,9 @@ int node_stat(struct request *r, uint64_t ino, struct stat *st)
 	st->st_mtim.tv_sec = r->fs->mounted / 1000;
 	st->st_nlink = n->type == NODE_DIR ? 2 : 1;
 	st->st_blksize = 65536;
-	st->st_mode = n->mode | (n->type == NODE_DIR ? S_IFDIR : n->type == NODE_LINK ? S_IFLNK : S_IFREG);
+	st->st_mode = n->mode | (n->type == NODE_DIR  ? S_IFDIR :
+				 n->type == NODE_LINK ? S_IFLNK :
+							S_IFREG);
 	err = k && k->stat ? stat_thing(r, n, k, NODE_ID(ino), st) : 0;
 	if (!err && n->type != NODE_DIR)
 		err = stat_size(r, ino, n, st);
@@ -237,10 +247,12 @@ static int64_t cookie(int64_t index, int64_t after)
 	return (index + 1) << COOKIE_SHIFT | after;
 }
 
-static int list_things(struct request *r, const struct node *c, int64_t index, int64_t id, int64_t after,
-		       list_fn *fn, void *arg)
+static int list_things(struct request *r, const struct node *c, int64_t index, int64_t id,
+		       int64_t after, list_fn *fn, void *arg)
 {
-	struct bind q[] = { { .type = 'q', .i = c->each->list }, I(kind_parent_value(r, c->each, id)), I(after),
+	struct bind q[] = { { .type = 'q', .i = c->each->list },
+			    I(kind_parent_value(r, c->each, id)),
+			    I(after),
 			    { .type = 0 } };
 	AUTO_ROWS *rows = NULL;
 	int got;
@@ -295,18 +307,31 @@ static void thing_name(struct request *r, const struct node *n, int64_t id, stru
 	buf_str(out, name ? name : "?");
 }
 
+/* The thing in whose directory a thing of kind K stands. */
+static int64_t thing_above(struct request *r, const struct kind *k, int64_t id)
+{
+	struct bind q[] = { { .type = 'q', .i = k->above }, I(id), { .type = 0 } };
+
+	return db_get_bound(r->db, 0, q);
+}
+
 void node_path(struct request *r, uint64_t ino, const char *name, struct buf *out)
 {
 	const struct node *chain[16], *n = node_of(ino);
+	int64_t ids[16], id = NODE_ID(ino);
 	int depth = 0;
 
-	for (; n && node_above(n) && depth < 16; n = node_above(n))
+	for (; n && node_above(n) && depth < 16; n = node_above(n)) {
+		ids[depth] = id;
 		chain[depth++] = n;
+		if (n->each && n->each->above)
+			id = thing_above(r, n->each, id);
+	}
 	while (depth--) {
 		if (chain[depth]->name)
 			buf_str(out, chain[depth]->name);
 		else
-			thing_name(r, chain[depth], NODE_ID(ino), out);
+			thing_name(r, chain[depth], ids[depth], out);
 		if (depth || name)
 			buf_char(out, '/');
 	}

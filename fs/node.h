@@ -26,7 +26,9 @@ struct kind {
 	enum sql name; /* (id) -> name; 0 (USER_VERSION): none */
 	enum kind_parent parent;
 	int64_t arg;
-	int (*find_id)(const char *name, int64_t *id); /* ids that are no store ids: find gets the id alone */
+	enum sql above; /* (id) -> the thing whose directory it is in; 0: the same, or none */
+	int (*find_id)(const char *name,
+		       int64_t *id); /* ids that are no store ids: find gets the id alone */
 };
 
 struct handle;
@@ -38,30 +40,31 @@ struct dir_ops {
 	int (*unlink)(struct request *r, int64_t id, const char *name);
 	int (*rmdir)(struct request *r, int64_t id, const char *name);
 	/* from here to the directory (to, to_id); the name stays. */
-	int (*rename)(struct request *r, int64_t id, const char *name, const struct node *to, int64_t to_id);
+	int (*rename)(struct request *r, int64_t id, const char *name, const struct node *to,
+		      int64_t to_id);
 };
 
-#define NODE_STATIC 1u  /* the text never changes: the kernel may cache it */
-#define NODE_HIDDEN 2u  /* answers look-ups, is not listed */
-#define NODE_LIST 4u    /* a write of 4096 bytes or more must end with a line */
-#define NODE_OWNER 8u   /* belongs to the mount's owner, not to the thing's */
-#define NODE_SESSION 16u /* using it acts as the session whose thing it is */
-#define NODE_WAIT 32u   /* reads block until there is something (wait/events) */
-#define NODE_STREAM 64u /* served by offset (events) */
+#define NODE_STATIC 1u	  /* the text never changes: the kernel may cache it */
+#define NODE_HIDDEN 2u	  /* answers look-ups, is not listed */
+#define NODE_LIST 4u	  /* a write of 4096 bytes or more must end with a line */
+#define NODE_OWNER 8u	  /* belongs to the mount's owner, not to the thing's */
+#define NODE_SESSION 16u  /* using it acts as the session whose thing it is */
+#define NODE_WAIT 32u	  /* reads block until there is something (wait/events) */
+#define NODE_STREAM 64u	  /* served by offset (events) */
 #define NODE_VERDICT 128u /* opening it runs the probes */
-#define NODE_FENCED 256u /* its thing is a grant: handles are fenced by it */
-#define NODE_LARGE 1024u /* takes writes of up to 1 MiB */
-#define NODE_COSTLY 512u /* long to render: the size of the last copy will do */
+#define NODE_FENCED 256u  /* its thing is a grant: handles are fenced by it */
+#define NODE_LARGE 1024u  /* takes writes of up to 1 MiB */
+#define NODE_COSTLY 512u  /* long to render: the size of the last copy will do */
 
 struct node {
 	enum node_type type;
 	enum row row;
-	const char *name;            /* NULL: one for each thing of kind `each` */
+	const char *name; /* NULL: one for each thing of kind `each` */
 	uint32_t mode;
 	unsigned flags;
-	enum thing_kind of;          /* attributes: what kind of thing the id is */
+	enum thing_kind of; /* attributes: what kind of thing the id is */
 	const struct kind *each;
-	enum sql stat;               /* instead of each->stat, for this row alone; 0: none */
+	enum sql stat;		     /* instead of each->stat, for this row alone; 0: none */
 	const struct node *children; /* a directory's table, ended by END */
 	const struct dir_ops *ops;
 	/* Append the text; never sees an offset. 0 or -errno. */
@@ -74,16 +77,34 @@ struct node {
 	int (*open)(struct request *r, int64_t id, int flags);
 };
 
-#define DIR(r, n, rows) { .type = NODE_DIR, .row = (r), .name = (n), .mode = 0555, .children = (rows) }
-#define DIR_OPS(r, n, m, rows, o) \
-	{ .type = NODE_DIR, .row = (r), .name = (n), .mode = (m), .children = (rows), .ops = (o) }
-#define FILE_RO(r, n, fn) { .type = NODE_FILE, .row = (r), .name = (n), .mode = 0444, .show = (fn) }
-#define FILE_RW(r, n, m, sh, st) \
-	{ .type = NODE_FILE, .row = (r), .name = (n), .mode = (m), .show = (sh), .store = (st) }
+#define DIR(r, n, rows)                                                                     \
+	{                                                                                   \
+		.type = NODE_DIR, .row = (r), .name = (n), .mode = 0555, .children = (rows) \
+	}
+#define DIR_OPS(r, n, m, rows, o)                                                           \
+	{                                                                                   \
+		.type = NODE_DIR, .row = (r), .name = (n), .mode = (m), .children = (rows), \
+		.ops = (o)                                                                  \
+	}
+#define FILE_RO(r, n, fn)                                                              \
+	{                                                                              \
+		.type = NODE_FILE, .row = (r), .name = (n), .mode = 0444, .show = (fn) \
+	}
+#define FILE_RW(r, n, m, sh, st)                                                       \
+	{                                                                              \
+		.type = NODE_FILE, .row = (r), .name = (n), .mode = (m), .show = (sh), \
+		.store = (st)                                                          \
+	}
 /* A field of backend/field.c, shown and stored as it is. */
-#define FIELD(r, n, k, m) \
-	{ .type = NODE_FILE, .row = (r), .name = (n), .mode = (m), .of = (k), .show = field_show, .store = field_store }
-#define END { .type = NODE_END }
+#define FIELD(r, n, k, m)                                                           \
+	{                                                                           \
+		.type = NODE_FILE, .row = (r), .name = (n), .mode = (m), .of = (k), \
+		.show = field_show, .store = field_store                            \
+	}
+#define END                      \
+	{                        \
+		.type = NODE_END \
+	}
 
 /* Handlers of FIELD rows; the field is the row's name. */
 int field_show(struct request *r, int64_t id, struct buf *out);

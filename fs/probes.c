@@ -39,15 +39,35 @@ static int detail_show(struct request *r, int64_t id, struct buf *out)
 	return 0;
 }
 
-static const struct kind probe_kind = { SQL_FIND_PROBE, SQL_LIST_PROBE, SQL_STAT_PROBE, SQL_PROBE_NAME, PARENT_ARG, 0, NULL };
+static const struct kind probe_kind = {
+	SQL_FIND_PROBE, SQL_LIST_PROBE, SQL_STAT_PROBE, SQL_PROBE_NAME, PARENT_ARG, 0, 0, NULL
+};
 
 static const struct node probe[] = {
-	{ .type = NODE_FILE, .row = ROW_PROBE_COMMAND, .name = "command", .mode = 0644, .of = THING_PROBE,
-	  .flags = NODE_OWNER, .show = field_show, .store = field_store },
-	{ .type = NODE_FILE, .row = ROW_PROBE_TIMEOUT, .name = "timeout", .mode = 0664, .of = THING_PROBE,
-	  .flags = NODE_OWNER, .show = timeout_show, .store = field_store },
-	{ .type = NODE_FILE, .row = ROW_PROBE_ENABLED, .name = "enabled", .mode = 0664, .of = THING_PROBE,
-	  .flags = NODE_OWNER, .show = enabled_show, .store = field_store },
+	{ .type = NODE_FILE,
+	  .row = ROW_PROBE_COMMAND,
+	  .name = "command",
+	  .mode = 0644,
+	  .of = THING_PROBE,
+	  .flags = NODE_OWNER,
+	  .show = field_show,
+	  .store = field_store },
+	{ .type = NODE_FILE,
+	  .row = ROW_PROBE_TIMEOUT,
+	  .name = "timeout",
+	  .mode = 0664,
+	  .of = THING_PROBE,
+	  .flags = NODE_OWNER,
+	  .show = timeout_show,
+	  .store = field_store },
+	{ .type = NODE_FILE,
+	  .row = ROW_PROBE_ENABLED,
+	  .name = "enabled",
+	  .mode = 0664,
+	  .of = THING_PROBE,
+	  .flags = NODE_OWNER,
+	  .show = enabled_show,
+	  .store = field_store },
 	FILE_RO(ROW_PROBE_VERDICT, "verdict", answer_show),
 	FILE_RO(ROW_PROBE_DETAIL, "detail", detail_show),
 	END,
@@ -76,6 +96,11 @@ static int probes_rmdir(struct request *r, int64_t id, const char *name)
 const struct dir_ops probes_ops = { .mkdir = probes_mkdir, .rmdir = probes_rmdir };
 
 const struct node probes_rows[] = {
-	{ .type = NODE_DIR, .row = ROW_PROBE, .mode = 0555, .flags = NODE_OWNER, .each = &probe_kind, .children = probe },
+	{ .type = NODE_DIR,
+	  .row = ROW_PROBE,
+	  .mode = 0555,
+	  .flags = NODE_OWNER,
+	  .each = &probe_kind,
+	  .children = probe },
 	END,
 };

@@ -70,7 +70,8 @@ static int is_operator(struct request *r)
 		return 1;
 	if (fs->operators == UINT32_MAX)
 		return 0;
-	return r->gid == fs->operators || (r->actor.pid && caller_in_group(r->actor.pid, fs->operators) > 0);
+	return r->gid == fs->operators ||
+	       (r->actor.pid && caller_in_group(r->actor.pid, fs->operators) > 0);
 }
 
 /* s41 is an ancestor of s41.2, by name. */
@@ -89,12 +90,13 @@ static int check_path(struct request *r, int64_t path)
 	r->actor.how = ACTOR_PATH;
 	if (!r->actor.joined || r->actor.joined == path || r->actor.is_operator)
 		return 0;
-	if (read_session(r->db, r->actor.joined, &mine) <= 0 || read_session(r->db, path, &other) <= 0 ||
-	    is_name_ancestor(mine.name, other.name))
+	if (read_session(r->db, r->actor.joined, &mine) <= 0 ||
+	    read_session(r->db, path, &other) <= 0 || is_name_ancestor(mine.name, other.name))
 		return 0;
-	return request_refuse(r, EPERM, "use sessions/YOURS/ or the top-level directories",
-			      "you are session %s (joined by process), and this is a path of session %s",
-			      mine.name, other.name);
+	return request_refuse(
+		r, EPERM, "use sessions/YOURS/ or the top-level directories",
+		"you are session %s (joined by process), and this is a path of session %s",
+		mine.name, other.name);
 }
 
 /* COORD_SESSION of the caller, when it names a session. */
@@ -115,11 +117,14 @@ static void find_env(struct request *r, const struct joined *j)
 	int64_t id = env_session(r, name, sizeof(name), &err);
 
 	if (err < 0)
-		(void)request_refuse(r, ENOKEY, "act through sessions/ID/claims/, or start with coordfs run",
-				     "no session: the environment of pid %d cannot be read (%s)", r->actor.pid,
-				     errno_text(err));
+		(void)request_refuse(r, ENOKEY,
+				     "act through sessions/ID/claims/, or start with coordfs run",
+				     "no session: the environment of pid %d cannot be read (%s)",
+				     r->actor.pid, errno_text(err));
 	else if (err && !id && !j->session)
-		(void)request_refuse(r, ENOKEY, "mkdir sessions/ID first", "no session: COORD_SESSION=%s names none that is registered", name);
+		(void)request_refuse(r, ENOKEY, "mkdir sessions/ID first",
+				     "no session: COORD_SESSION=%s names none that is registered",
+				     name);
 	if (!id)
 		return;
 	/* set below the joined process (another value than its own): it wins */
@@ -165,7 +170,8 @@ struct change *request_change(struct request *r, enum change_kind kind, const ch
 	struct change *c;
 
 	if (name && strlen(name) >= sizeof(c->name)) {
-		(void)request_refuse(r, ENAMETOOLONG, "a name is 128 bytes at most", "a name of %zu bytes", strlen(name));
+		(void)request_refuse(r, ENAMETOOLONG, "a name is 128 bytes at most",
+				     "a name of %zu bytes", strlen(name));
 		return NULL;
 	}
 	c = change_new(kind);

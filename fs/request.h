@@ -16,10 +16,10 @@ struct verdict_state;
 /* The mount: what lives as long as the daemon. */
 struct fs {
 	struct store *store;
-	uint32_t owner;          /* uid of the mount's owner */
+	uint32_t owner; /* uid of the mount's owner */
 	uint32_t owner_gid;
-	uint32_t operators;      /* gid; (uint32_t)-1: none */
-	int64_t mounted;         /* wall ms */
+	uint32_t operators; /* gid; (uint32_t)-1: none */
+	int64_t mounted;    /* wall ms */
 	char mountpoint[4096];
 	struct why_table *why;
 	struct verdict_state *verdict;
@@ -28,17 +28,17 @@ struct fs {
 
 struct request {
 	struct fs *fs;
-	struct db *db;           /* the reader, inside this request's transaction */
+	struct db *db; /* the reader, inside this request's transaction */
 	uint32_t uid, gid;
-	int32_t tid;             /* thread id; 0: outside our pid namespace */
-	int32_t parent;          /* pid of the asking process's parent; for `why` */
-	uint64_t ino;            /* the node asked for, or its directory */
+	int32_t tid;		 /* thread id; 0: outside our pid namespace */
+	int32_t parent;		 /* pid of the asking process's parent; for `why` */
+	uint64_t ino;		 /* the node asked for, or its directory */
 	const struct node *node; /* row of ino */
 	struct actor actor;
 	int identified;
-	char op[320];            /* "claim claims/T", for the record */
-	struct buf why;          /* refused here: the reason; lines as tx_refuse makes */
-	struct change *change;   /* what it wants changed; owned until committed */
+	char op[320];	       /* "claim claims/T", for the record */
+	struct buf why;	       /* refused here: the reason; lines as tx_refuse makes */
+	struct change *change; /* what it wants changed; owned until committed */
 };
 
 /*

@@ -25,7 +25,8 @@ int whoami_show(struct request *r, int64_t id, struct buf *out)
 
 	if (err)
 		return err;
-	buf_line(out, "session %s", r->actor.session && read_session(r->db, r->actor.session, &s) > 0 ? s.name : "-");
+	buf_line(out, "session %s",
+		 r->actor.session && read_session(r->db, r->actor.session, &s) > 0 ? s.name : "-");
 	buf_line(out, "how %s", how[r->actor.how]);
 	buf_line(out, "uid %u", r->actor.uid);
 	if (r->actor.pid)
@@ -47,18 +48,34 @@ int artifacts_show(struct request *r, int64_t id, struct buf *out)
 
 	(void)id;
 	while ((got = rows_next(rows)) > 0)
-		buf_line(out, "%s %s %s %s", artifact_show(rows_text(rows, 0), ""), rows_text(rows, 2),
-			 rows_text(rows, 3), time_text(wall + rows_int(rows, 4), when));
+		buf_line(out, "%s %s %s %s", artifact_show(rows_text(rows, 0), ""),
+			 rows_text(rows, 2), rows_text(rows, 3),
+			 time_text(wall + rows_int(rows, 4), when));
 	return got;
 }
 
 static const struct node root_rows[] = {
-	{ .type = NODE_FILE, .row = ROW_README, .name = "README", .mode = 0444, .flags = NODE_STATIC, .show = readme_show },
+	{ .type = NODE_FILE,
+	  .row = ROW_README,
+	  .name = "README",
+	  .mode = 0444,
+	  .flags = NODE_STATIC,
+	  .show = readme_show },
 	FILE_RO(ROW_STATUS, "status", status_show),
-	{ .type = NODE_FILE, .row = ROW_VERDICT, .name = "verdict", .mode = 0444, .flags = NODE_VERDICT, .show = verdict_show },
+	{ .type = NODE_FILE,
+	  .row = ROW_VERDICT,
+	  .name = "verdict",
+	  .mode = 0444,
+	  .flags = NODE_VERDICT,
+	  .show = verdict_show },
 	FILE_RO(ROW_WHY, "why", why_show),
 	FILE_RO(ROW_WHOAMI, "whoami", whoami_show),
-	{ .type = NODE_FILE, .row = ROW_ARTIFACTS, .name = "artifacts", .mode = 0444, .flags = NODE_COSTLY, .show = artifacts_show },
+	{ .type = NODE_FILE,
+	  .row = ROW_ARTIFACTS,
+	  .name = "artifacts",
+	  .mode = 0444,
+	  .flags = NODE_COSTLY,
+	  .show = artifacts_show },
 	DIR_OPS(ROW_IDEAS, "ideas", 0777, ideas_rows, &column_ops),
 	DIR_OPS(ROW_READY, "ready", 0777, ready_rows, &column_ops),
 	DIR_OPS(ROW_BLOCKED, "blocked", 0777, blocked_rows, &column_ops),
@@ -67,11 +84,23 @@ static const struct node root_rows[] = {
 	DIR_OPS(ROW_TASKS, "tasks", 0777, tasks_rows, &tasks_ops),
 	DIR_OPS(ROW_SESSIONS, "sessions", 0777, sessions_rows, &sessions_ops),
 	DIR_OPS(ROW_PROBES, "probes", 0775, probes_rows, &probes_ops),
-	{ .type = NODE_FILE, .row = ROW_EVENTS, .name = "events", .mode = 0444, .flags = NODE_STREAM, .show = events_show },
-	{ .type = NODE_DIR, .row = ROW_WAIT, .name = "wait", .mode = 0555, .flags = NODE_HIDDEN, .children = wait_rows },
+	{ .type = NODE_FILE,
+	  .row = ROW_EVENTS,
+	  .name = "events",
+	  .mode = 0444,
+	  .flags = NODE_STREAM,
+	  .show = events_show },
+	{ .type = NODE_DIR,
+	  .row = ROW_WAIT,
+	  .name = "wait",
+	  .mode = 0555,
+	  .flags = NODE_HIDDEN,
+	  .children = wait_rows },
 	DIR(ROW_ARCHIVE, "archive", archive_rows),
 	DIR(ROW_CONTROL, "control", control_rows),
 	END,
 };
 
-const struct node root_node = { .type = NODE_DIR, .row = ROW_ROOT, .mode = 0555, .children = root_rows };
+const struct node root_node = {
+	.type = NODE_DIR, .row = ROW_ROOT, .mode = 0555, .children = root_rows
+};

@@ -9,10 +9,29 @@
 #include "fs/claimfile.h"
 #include "fs/dirs.h"
 
-static const struct kind held_kind = { SQL_FIND_HELD, SQL_LIST_HELD, SQL_STAT_CLAIM, SQL_GRANT_NAME, PARENT_THING, 0, NULL };
-static const struct kind finished_kind = { SQL_FIND_FINISHED, SQL_LIST_FINISHED, SQL_STAT_FINISHED, SQL_GRANT_NAME, PARENT_THING, 0, NULL };
-static const struct kind live_kind = { SQL_FIND_LIVE_SESSION, SQL_LIST_LIVE_SESSION, SQL_STAT_SESSION, SQL_SESSION_NAME, PARENT_ARG, 0, NULL };
-static const struct kind ended_kind = { SQL_FIND_ENDED_SESSION, SQL_LIST_ENDED_SESSION, SQL_STAT_SESSION, SQL_SESSION_NAME, PARENT_RECENT, 0, NULL };
+static const struct kind held_kind = { SQL_FIND_HELD,	  SQL_LIST_HELD, SQL_STAT_CLAIM,
+				       SQL_GRANT_NAME,	  PARENT_THING,	 0,
+				       SQL_GRANT_SESSION, NULL };
+static const struct kind finished_kind = { SQL_FIND_FINISHED, SQL_LIST_FINISHED,
+					   SQL_STAT_FINISHED, SQL_GRANT_NAME,
+					   PARENT_THING,      0,
+					   SQL_GRANT_SESSION, NULL };
+static const struct kind live_kind = { SQL_FIND_LIVE_SESSION,
+				       SQL_LIST_LIVE_SESSION,
+				       SQL_STAT_SESSION,
+				       SQL_SESSION_NAME,
+				       PARENT_ARG,
+				       0,
+				       0,
+				       NULL };
+static const struct kind ended_kind = { SQL_FIND_ENDED_SESSION,
+					SQL_LIST_ENDED_SESSION,
+					SQL_STAT_SESSION,
+					SQL_SESSION_NAME,
+					PARENT_RECENT,
+					0,
+					0,
+					NULL };
 
 static int finished_show(struct request *r, int64_t id, struct buf *out)
 {
@@ -42,7 +61,8 @@ static int procs_show(struct request *r, int64_t id, struct buf *out)
 
 static int refuse_pid(struct request *r, int64_t pid, const char *what)
 {
-	return request_refuse(r, EPERM, "echo 0 > procs joins the process that writes", "process %lld %s", (long long)pid, what);
+	return request_refuse(r, EPERM, "echo 0 > procs joins the process that writes",
+			      "process %lld %s", (long long)pid, what);
 }
 
 /* May the caller name this process as a member? */
@@ -50,11 +70,14 @@ static int check_member(struct request *r, int64_t named, const struct proc *p)
 {
 	if (p->pid != r->actor.pid && caller_descends(r->actor.pid, p->pid) <= 0 &&
 	    caller_descends(p->pid, r->actor.pid) <= 0)
-		return refuse_pid(r, named, "is neither you, nor an ancestor or a descendant of yours");
+		return refuse_pid(r, named,
+				  "is neither you, nor an ancestor or a descendant of yours");
 	if (p->uid != r->uid && r->uid != 0)
 		return refuse_pid(r, named, "belongs to another uid");
 	if (caller_is_init(p->pid) > 0)
-		return refuse_pid(r, named, "is the init of its pid namespace: everything would be this session");
+		return refuse_pid(
+			r, named,
+			"is the init of its pid namespace: everything would be this session");
 	if (caller_descends(getpid(), p->pid) > 0)
 		return refuse_pid(r, named, "is the daemon or started it");
 	return 0;
@@ -79,10 +102,12 @@ static int procs_store(struct request *r, int64_t id, const char *text, size_t n
 	if (int_parse(number, 0, INT32_MAX, &named))
 		return request_refuse(r, EINVAL, "echo 0 > procs", "not a process id");
 	if (!r->actor.pid)
-		return request_refuse(r, ESRCH, "use the paths of sessions/ID/ instead", "you are in a pid namespace the daemon cannot see into");
+		return request_refuse(r, ESRCH, "use the paths of sessions/ID/ instead",
+				      "you are in a pid namespace the daemon cannot see into");
 	err = caller_named(r->actor.pid, named, &p);
 	if (err)
-		return request_refuse(r, -err, "echo 0 > procs", "no process %lld: %s", (long long)named, errno_text(err));
+		return request_refuse(r, -err, "echo 0 > procs", "no process %lld: %s",
+				      (long long)named, errno_text(err));
 	err = check_member(r, named, &p);
 	if (err)
 		return err;
@@ -143,25 +168,58 @@ static int session_touch(struct request *r, int64_t id)
 	return 0;
 }
 
-static const struct node session_claims[] = { CLAIM_FILE(ROW_SESSION_CLAIM, &held_kind, NODE_SESSION), END };
+static const struct node session_claims[] = {
+	CLAIM_FILE(ROW_SESSION_CLAIM, &held_kind, NODE_SESSION), END
+};
 static const struct node session_done[] = {
-	{ .type = NODE_FILE, .row = ROW_SESSION_FINISHED, .mode = 0444, .each = &finished_kind, .show = finished_show },
+	{ .type = NODE_FILE,
+	  .row = ROW_SESSION_FINISHED,
+	  .mode = 0444,
+	  .each = &finished_kind,
+	  .show = finished_show },
 	END,
 };
 
-#define SESSION_FIELD(r, n) \
-	{ .type = NODE_FILE, .row = (r), .name = (n), .mode = 0664, .of = THING_SESSION, \
-	  .flags = NODE_SESSION, .show = field_show, .store = field_store }
+#define SESSION_FIELD(r, n)                                                                    \
+	{                                                                                      \
+		.type = NODE_FILE, .row = (r), .name = (n), .mode = 0664, .of = THING_SESSION, \
+		.flags = NODE_SESSION, .show = field_show, .store = field_store                \
+	}
 
 static const struct node session[] = {
-	{ .type = NODE_DIR, .row = ROW_SESSION_CLAIMS, .name = "claims", .mode = 0777, .flags = NODE_SESSION,
-	  .children = session_claims, .ops = &claims_ops },
-	{ .type = NODE_DIR, .row = ROW_SESSION_DONE, .name = "done", .mode = 0777, .flags = NODE_SESSION,
-	  .children = session_done, .ops = &column_ops },
-	{ .type = NODE_FILE, .row = ROW_SESSION_WHY, .name = "why", .mode = 0444, .flags = NODE_SESSION, .show = why_show },
-	{ .type = NODE_FILE, .row = ROW_SESSION_WHOAMI, .name = "whoami", .mode = 0444, .flags = NODE_SESSION, .show = whoami_show },
-	{ .type = NODE_FILE, .row = ROW_SESSION_PROCS, .name = "procs", .mode = 0664, .flags = NODE_SESSION,
-	  .show = procs_show, .store = procs_store },
+	{ .type = NODE_DIR,
+	  .row = ROW_SESSION_CLAIMS,
+	  .name = "claims",
+	  .mode = 0777,
+	  .flags = NODE_SESSION,
+	  .children = session_claims,
+	  .ops = &claims_ops },
+	{ .type = NODE_DIR,
+	  .row = ROW_SESSION_DONE,
+	  .name = "done",
+	  .mode = 0777,
+	  .flags = NODE_SESSION,
+	  .children = session_done,
+	  .ops = &column_ops },
+	{ .type = NODE_FILE,
+	  .row = ROW_SESSION_WHY,
+	  .name = "why",
+	  .mode = 0444,
+	  .flags = NODE_SESSION,
+	  .show = why_show },
+	{ .type = NODE_FILE,
+	  .row = ROW_SESSION_WHOAMI,
+	  .name = "whoami",
+	  .mode = 0444,
+	  .flags = NODE_SESSION,
+	  .show = whoami_show },
+	{ .type = NODE_FILE,
+	  .row = ROW_SESSION_PROCS,
+	  .name = "procs",
+	  .mode = 0664,
+	  .flags = NODE_SESSION,
+	  .show = procs_show,
+	  .store = procs_store },
 	FILE_RO(ROW_SESSION_STATE, "state", state_show),
 	FILE_RO(ROW_SESSION_STARTED, "started", started_show),
 	FILE_RO(ROW_SESSION_ENDED_AT, "ended", ended_show),
@@ -201,7 +259,18 @@ static int sessions_rmdir(struct request *r, int64_t id, const char *name)
 const struct dir_ops sessions_ops = { .mkdir = sessions_mkdir, .rmdir = sessions_rmdir };
 
 const struct node sessions_rows[] = {
-	{ .type = NODE_DIR, .row = ROW_SESSION, .mode = 0755, .each = &live_kind, .stat = SQL_STAT_LIVE_SESSION, .children = session, .touch = session_touch },
-	{ .type = NODE_DIR, .row = ROW_SESSION_ENDED, .mode = 0755, .each = &ended_kind, .children = session, .touch = session_touch },
+	{ .type = NODE_DIR,
+	  .row = ROW_SESSION,
+	  .mode = 0755,
+	  .each = &live_kind,
+	  .stat = SQL_STAT_LIVE_SESSION,
+	  .children = session,
+	  .touch = session_touch },
+	{ .type = NODE_DIR,
+	  .row = ROW_SESSION_ENDED,
+	  .mode = 0755,
+	  .each = &ended_kind,
+	  .children = session,
+	  .touch = session_touch },
 	END,
 };

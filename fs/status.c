@@ -13,7 +13,8 @@ static void show_columns(struct request *r, struct buf *out)
 	static const char *const names[] = { "", "ideas", "ready", "blocked", "claims", "done" };
 
 	for (int c = COLUMN_IDEAS; c <= COLUMN_DONE; c++)
-		buf_line(out, "%s %lld", names[c], (long long)db_get(r->db, 0, Q(COUNT_COLUMN), I(c)));
+		buf_line(out, "%s %lld", names[c],
+			 (long long)db_get(r->db, 0, Q(COUNT_COLUMN), I(c)));
 }
 
 /* Claims and their last sign of work, the longest quiet first. */
@@ -23,8 +24,8 @@ static void show_claims(struct request *r, struct buf *out)
 	char when[TIME_TEXT];
 
 	while (rows_next(rows) > 0)
-		buf_line(out, "claim %s session %s worked %s", rows_text(rows, 0), rows_text(rows, 1),
-			 time_text(rows_int(rows, 2), when));
+		buf_line(out, "claim %s session %s worked %s", rows_text(rows, 0),
+			 rows_text(rows, 1), time_text(rows_int(rows, 2), when));
 }
 
 int status_show(struct request *r, int64_t id, struct buf *out)
@@ -42,7 +43,8 @@ int status_show(struct request *r, int64_t id, struct buf *out)
 	buf_line(out, "mounted %s", time_text(r->fs->mounted, when));
 	buf_line(out, "sessions %lld", (long long)db_get(r->db, 0, Q(SESSION_TOKENS)));
 	show_columns(r, out);
-	buf_line(out, "done-today %lld", (long long)db_get(r->db, 0, Q(COUNT_DONE_SINCE), I(now / 86400000 * 86400000)));
+	buf_line(out, "done-today %lld",
+		 (long long)db_get(r->db, 0, Q(COUNT_DONE_SINCE), I(now / 86400000 * 86400000)));
 	show_claims(r, out);
 	return 0;
 }

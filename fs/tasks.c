@@ -34,7 +34,8 @@ static int needs_show(struct request *r, int64_t id, struct buf *out)
 /* `idea`, `ready`, `blocked`, `claimed SESSION TOKEN`, `done SESSION TOKEN` */
 static int state_show(struct request *r, int64_t id, struct buf *out)
 {
-	static const char *const words[] = { "cancelled", "idea", "ready", "blocked", "claimed", "done" };
+	static const char *const words[] = { "cancelled", "idea",    "ready",
+					     "blocked",	  "claimed", "done" };
 	struct grant g = { .holder = "-" };
 	struct task t;
 	int64_t at;
@@ -56,7 +57,8 @@ static void history_line(const json_t *e, struct buf *out)
 	static const char *const details[] = { "field", "reason", "to", "op" };
 	const char *session = event_text(e, "session");
 
-	buf_printf(out, "%s %s %s", event_text(e, "time"), event_text(e, "event"), *session ? session : "-");
+	buf_printf(out, "%s %s %s", event_text(e, "time"), event_text(e, "event"),
+		   *session ? session : "-");
 	for (size_t i = 0; i < sizeof(details) / sizeof(details[0]); i++)
 		if (*event_text(e, details[i]))
 			buf_printf(out, " %s", event_text(e, details[i]));
@@ -81,9 +83,11 @@ static int history_show(struct request *r, int64_t id, struct buf *out)
 	return got;
 }
 
-#define LIST_FILE(r, n, sh) \
-	{ .type = NODE_FILE, .row = (r), .name = (n), .mode = 0666, .of = THING_TASK, \
-	  .flags = NODE_LIST, .show = (sh), .store = field_store }
+#define LIST_FILE(r, n, sh)                                                                 \
+	{                                                                                   \
+		.type = NODE_FILE, .row = (r), .name = (n), .mode = 0666, .of = THING_TASK, \
+		.flags = NODE_LIST, .show = (sh), .store = field_store                      \
+	}
 
 static const struct node task[] = {
 	FIELD(ROW_TASK_TITLE, "title", THING_TASK, 0666),
@@ -130,7 +134,9 @@ static int tasks_rmdir(struct request *r, int64_t id, const char *name)
 
 const struct dir_ops tasks_ops = { .mkdir = tasks_mkdir, .rmdir = tasks_rmdir };
 
-static const struct kind task_kind = { SQL_FIND_TASK, SQL_LIST_TASK, SQL_STAT_TASK, SQL_TASK_NAME, PARENT_ARG, 0, NULL };
+static const struct kind task_kind = {
+	SQL_FIND_TASK, SQL_LIST_TASK, SQL_STAT_TASK, SQL_TASK_NAME, PARENT_ARG, 0, 0, NULL
+};
 
 const struct node tasks_rows[] = {
 	{ .type = NODE_DIR, .row = ROW_TASK, .mode = 0555, .each = &task_kind, .children = task },

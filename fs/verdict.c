@@ -31,7 +31,7 @@ struct probe {
 	int64_t id;
 	char name[NAME_BUFFER];
 	struct verdict_state *v;
-	pid_t pid;            /* 0: not running; also its process group */
+	pid_t pid;	       /* 0: not running; also its process group */
 	int pidfd, out, timer; /* -1: none */
 	int timed_out;
 	struct buf output;
@@ -49,9 +49,9 @@ struct waiter {
 struct verdict_state {
 	struct fs *fs;
 	struct loop *loop;
-	int running;          /* probes not finished; 0: no run */
-	struct probe *run;    /* the run under way */
-	struct probe *last;   /* the last whole run */
+	int running;		       /* probes not finished; 0: no run */
+	struct probe *run;	       /* the run under way */
+	struct probe *last;	       /* the last whole run */
 	int64_t started, judged, took; /* ms since boot; judged 0: never */
 	int64_t judged_wall, seq;
 	struct waiter *waiters;
@@ -224,7 +224,8 @@ static void judge(struct probe *p, const siginfo_t *si)
 	} else if (first_line(p, line, sizeof(line))) {
 		say(p, UNKNOWN, "its first line is not a line of text");
 	} else if (si->si_status > 1) {
-		(void)snprintf(text, sizeof(text), "exit status %d%s%s", si->si_status, *line ? ": " : "", line);
+		(void)snprintf(text, sizeof(text), "exit status %d%s%s", si->si_status,
+			       *line ? ": " : "", line);
 		say(p, UNKNOWN, text);
 	} else {
 		say(p, si->si_status == 0 ? SUPPLY : DRY, *line ? line : "-");
@@ -285,7 +286,8 @@ static int split_args(char *text, char *argv[ARGS_MAX])
 	const char *separators = strchr(text, '\n') ? "\n" : " \t";
 	int n = 0;
 
-	for (char *rest = text, *word; n < ARGS_MAX - 1 && (word = strtok_r(rest, separators, &rest));)
+	for (char *rest = text, *word;
+	     n < ARGS_MAX - 1 && (word = strtok_r(rest, separators, &rest));)
 		argv[n++] = word;
 	argv[n] = NULL;
 	return n;
@@ -336,7 +338,8 @@ static int watch(struct probe *p, int64_t timeout)
 	p->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (p->pidfd < 0 || p->timer < 0 || timerfd_settime(p->timer, 0, &when, NULL))
 		return -errno;
-	if (loop_watch(p->v->loop, p->out, on_output, p) || loop_watch(p->v->loop, p->timer, on_timeout, p))
+	if (loop_watch(p->v->loop, p->out, on_output, p) ||
+	    loop_watch(p->v->loop, p->timer, on_timeout, p))
 		return -ENOMEM;
 	return loop_watch(p->v->loop, p->pidfd, on_exit_of, p);
 }
@@ -396,7 +399,8 @@ static void collect_probes(struct request *r, struct verdict_state *v)
 	struct probe **end = &v->run;
 
 	while (rows_next(rows) > 0) {
-		AUTO_FREE char *enabled = db_text(r->db, Q(ATTR), I(rows_int(rows, 0)), T("enabled"));
+		AUTO_FREE char *enabled =
+			db_text(r->db, Q(ATTR), I(rows_int(rows, 0)), T("enabled"));
 
 		if (enabled && strcmp(enabled, "0") == 0)
 			continue;
@@ -498,8 +502,8 @@ int verdict_show(struct request *r, int64_t id, struct buf *out)
 		buf_line(out, "judged -");
 		return 0;
 	}
-	buf_line(out, "judged %s  seq %lld  took %lld.%02llds", time_text(v->judged_wall, when), (long long)v->seq,
-		 (long long)v->took / 1000, (long long)v->took % 1000 / 10);
+	buf_line(out, "judged %s  seq %lld  took %lld.%02llds", time_text(v->judged_wall, when),
+		 (long long)v->seq, (long long)v->took / 1000, (long long)v->took % 1000 / 10);
 	for (const struct probe *p = v->last; p; p = p->next)
 		buf_line(out, "%-20s %-8s %s", p->name, answers[p->answer], p->detail);
 	if (!v->last)

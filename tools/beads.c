@@ -1,3 +1,4 @@
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,20 +13,15 @@
 #define PRIORITY_LAST 4 /* 0 is the highest */
 #define COST_MAX 1e9
 
-/* What an issue's status is here. */
+/* What an issue's status is here: the record's state, and whether that is on hold. */
 static const struct status {
-	const char *name, *column, *hold;
+	const char *name, *state;
+	int held;
 } statuses[] = {
-	{ "open", "", "" },
-	{ "in_progress", "", "external: upstream says in_progress" },
-	{ "hooked", "", "external: upstream says hooked" },
-	{ "blocked", "", "external: upstream says blocked" },
-	{ "deferred", "", "external: upstream says deferred" },
-	{ "pinned", "", "external: upstream says pinned" },
-	{ "draft", "ideas", "" },
-	{ "idea", "ideas", "" },
-	{ "proposed", "ideas", "" },
-	{ "closed", "done", "" },
+	{ "open", "ready", 0 },	   { "in_progress", "ready", 1 }, { "hooked", "ready", 1 },
+	{ "blocked", "ready", 1 }, { "deferred", "ready", 1 },	  { "pinned", "ready", 1 },
+	{ "draft", "idea", 0 },	   { "idea", "idea", 0 },	  { "proposed", "idea", 0 },
+	{ "closed", "done", 0 },
 };
 
 /* Types of dependencies: does one wait for the other? */
@@ -33,12 +29,12 @@ static const struct dependency {
 	const char *type;
 	int need;
 } dependencies[] = {
-	{ "blocks", 1 },	{ "waits-for", 1 },	   { "conditional-blocks", 1 },
-	{ "parent-child", 0 },	{ "related", 0 },	   { "relates-to", 0 },
-	{ "discovered-from", 0 }, { "replies-to", 0 },   { "duplicates", 0 },
-	{ "supersedes", 0 },	{ "authored-by", 0 },	   { "assigned-to", 0 },
-	{ "approved-by", 0 },	{ "attests", 0 },	   { "tracks", 0 },
-	{ "until", 0 },		{ "caused-by", 0 },	   { "validates", 0 },
+	{ "blocks", 1 },	  { "waits-for", 1 },	{ "conditional-blocks", 1 },
+	{ "parent-child", 0 },	  { "related", 0 },	{ "relates-to", 0 },
+	{ "discovered-from", 0 }, { "replies-to", 0 },	{ "duplicates", 0 },
+	{ "supersedes", 0 },	  { "authored-by", 0 }, { "assigned-to", 0 },
+	{ "approved-by", 0 },	  { "attests", 0 },	{ "tracks", 0 },
+	{ "until", 0 },		  { "caused-by", 0 },	{ "validates", 0 },
 	{ "delegated-from", 0 },
 };
 
@@ -51,8 +47,8 @@ struct conversion {
 	struct buf *notes;
 };
 
-__attribute__((format(printf, 2, 3)))
-static void note(const struct conversion *c, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static void note(const struct conversion *c, const char *fmt,
+						       ...)
 {
 	char text[512];
 	va_list ap;
@@ -125,8 +121,10 @@ static int clean(const char *text, int many, struct buf *out)
 
 	for (i = 0; i < n && !cut; i += (size_t)len) {
 		len = utf8_next(text + i, n - i, &c);
-		if (len < 0)
-			len = 1, c = 0;
+		if (len < 0) { /* no JSON text has such a byte */
+			len = 1;
+			c = 0;
+		}
 		if (many && c == '\r' && text[i + 1] == '\n')
 			continue;
 		cut = out->n + (size_t)len > FIELD_MAX;
@@ -361,20 +359,6 @@ static const struct status *status_find(const char *name)
 	return NULL;
 }
 
-const char *beads_hold(const char *status)
-{
-	const struct status *s = status_find(status);
-
-	return s ? s->hold : "external: upstream says something unknown";
-}
-
-const char *beads_column(const char *status)
-{
-	const struct status *s = status_find(status);
-
-	return s ? s->column : "";
-}
-
 /* When it was closed; failing that, last touched. */
 static void convert_done(const struct conversion *c)
 {
@@ -392,21 +376,32 @@ static void convert_done(const struct conversion *c)
 	}
 }
 
+/* Whoever works on it, or waits, does so elsewhere: nobody here is to take it. */
+static void convert_hold(const struct conversion *c, const char *status)
+{
+	AUTO_BUF struct buf hold = BUF_INIT;
+
+	buf_str(&hold, "external: upstream says ");
+	(void)clean(*status ? status : "something else", 0, &hold);
+	put(c, "hold", json_string(buf_text(&hold)));
+}
+
 static void convert_state(const struct conversion *c)
 {
 	const json_t *v = json_object_get(c->issue, "status");
 	const char *status = v && !json_is_null(v) ? beads_text(c->issue, "status") : "open";
-	const char *column = beads_column(status), *hold = beads_hold(status);
+	const struct status *s = status_find(status);
+	const char *state = s ? s->state : "ready";
 
-	if (!status_find(status))
-		note(c, "status \"%s\" is unknown, held", status);
-	if (json_is_true(json_object_get(c->issue, "is_template")) && !*column)
-		column = "ideas";
-	if (strcmp(column, "done") == 0)
+	if (!s)
+		note(c, "status \"%s\" is unknown, on hold here", status);
+	if (!s || s->held)
+		convert_hold(c, status);
+	if (json_is_true(json_object_get(c->issue, "is_template")) && strcmp(state, "done") != 0)
+		state = "idea";
+	if (strcmp(state, "done") == 0)
 		convert_done(c);
-	if (*hold)
-		put(c, "hold", json_string(hold));
-	put(c, "state", json_string(strcmp(column, "ideas") == 0 ? "idea" : *column ? column : "ready"));
+	put(c, "state", json_string(state));
 }
 
 /* --- the whole --- */

@@ -50,12 +50,6 @@ int beads_has(const json_t *list, const char *s);
 /* The object at `metadata`, which may be JSON in a string: a new reference, or NULL. */
 json_t *beads_metadata(const json_t *issue);
 
-/* What keeps an issue of that status from being worked on: "external: ...", or "". */
-const char *beads_hold(const char *status);
-
-/* The column (ideas, done, or published: "") that a status stands for, the issue's template-hood aside. */
-const char *beads_column(const char *status);
-
 /* Does a dependency of that type mean "needs"? */
 int beads_is_need(const char *type);
 

@@ -105,7 +105,9 @@ static int resolve(struct request *r, const char *mountpoint)
 		return TOOL_NO;
 	}
 	if (statfs(path, &fs) == 0 && (uint32_t)fs.f_type == FUSE_MAGIC) {
-		(void)fprintf(stderr, "coordfs mount: %s: a FUSE file system is mounted there already\n", path);
+		(void)fprintf(stderr,
+			      "coordfs mount: %s: a FUSE file system is mounted there already\n",
+			      path);
 		return TOOL_NO;
 	}
 	(void)snprintf(r->mountpoint, sizeof(r->mountpoint), "%s", path);
@@ -153,13 +155,15 @@ static int spawn_daemon(struct request *r, int ready, pid_t *pid)
 	char fd[16] = "3", options[4096], self[] = "/proc/self/exe";
 	char name[] = "coordfs", mount[] = "mount", store[] = "--store", stay[] = "--foreground";
 	char ready_fd[] = "--ready-fd", dash_o[] = "-o";
-	char *argv[] = { name, mount, r->mountpoint, store, r->store, stay, ready_fd, fd, dash_o, options, NULL };
+	char *argv[] = { name,	   mount, r->mountpoint, store,	  r->store, stay,
+			 ready_fd, fd,	  dash_o,	 options, NULL };
 	posix_spawn_file_actions_t fa;
 	posix_spawnattr_t at;
 	int log = open_log(r), err;
 
-	(void)snprintf(options, sizeof(options), "%s%s%s%s", buf_text(&r->fuse), r->operators && r->fuse.n ? "," : "",
-		       r->operators ? "operators=" : "", r->operators ? r->operators : "");
+	(void)snprintf(options, sizeof(options), "%s%s%s%s", buf_text(&r->fuse),
+		       r->operators && r->fuse.n ? "," : "", r->operators ? "operators=" : "",
+		       r->operators ? r->operators : "");
 	if (!options[0])
 		argv[8] = NULL;
 	(void)posix_spawn_file_actions_init(&fa);
@@ -188,7 +192,8 @@ static int await(const struct request *r, int ready)
 	text[n] = 0;
 	if (strcmp(text, "ok\n") == 0)
 		return TOOL_YES;
-	(void)fprintf(stderr, "coordfs mount: %s", n ? text : "the daemon ended without a word; see the store's log\n");
+	(void)fprintf(stderr, "coordfs mount: %s",
+		      n ? text : "the daemon ended without a word; see the store's log\n");
 	if (n == 0)
 		(void)fprintf(stderr, "coordfs mount: log: %s/log\n", r->store);
 	return TOOL_NO;

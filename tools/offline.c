@@ -17,14 +17,17 @@ struct args {
 	const char *into;
 };
 
-static const char more[] = "  --store DIR      the store (default: $XDG_STATE_HOME/coordfs, root: /var/lib/coordfs)\n";
+static const char more[] =
+	"  --store DIR      the store (default: $XDG_STATE_HOME/coordfs, root: /var/lib/coordfs)\n";
 
 /* 0, or the exit status + 100. */
 static int parse(const struct tool *t, struct args *a, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "store", required_argument, NULL, 's' }, { "repair", no_argument, NULL, 'r' },
-		{ "into", required_argument, NULL, 'i' },  TOOL_HELP,
+		{ "store", required_argument, NULL, 's' },
+		{ "repair", no_argument, NULL, 'r' },
+		{ "into", required_argument, NULL, 'i' },
+		TOOL_HELP,
 		TOOL_OPTIONS_END,
 	};
 	int c;
@@ -103,13 +106,22 @@ static int replay_run(int argc, char **argv)
 }
 
 const struct tool tool_check = {
-	"check", "[--store DIR] [--repair]", "is the store sound, and does it follow from its events?", check_run,
+	"check",
+	"[--store DIR] [--repair]",
+	"is the store sound, and does it follow from its events?",
+	check_run,
 };
 
 const struct tool tool_backup = {
-	"backup", "[--store DIR] FILE", "a consistent copy of the store, in use or not", backup_run,
+	"backup",
+	"[--store DIR] FILE",
+	"a consistent copy of the store, in use or not",
+	backup_run,
 };
 
 const struct tool tool_replay = {
-	"replay", "[--store DIR] [--into FILE]", "rebuild the state from the events and compare", replay_run,
+	"replay",
+	"[--store DIR] [--into FILE]",
+	"rebuild the state from the events and compare",
+	replay_run,
 };

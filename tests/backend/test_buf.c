@@ -105,7 +105,7 @@ Test(buf, printf_past_the_limit_gives_E2BIG_and_leaves_the_text)
 {
 	AUTO_BUF struct buf b = BUF_INIT;
 
-	b.p = malloc(BUF_MAX + 1);	/* never touched but for its end */
+	b.p = malloc(BUF_MAX + 1); /* never touched but for its end */
 	cr_assert_not_null(b.p);
 	b.cap = BUF_MAX + 1;
 	b.n = BUF_MAX - 4;

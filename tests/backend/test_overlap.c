@@ -89,7 +89,7 @@ static int covers(const char *p, const char *s)
 
 struct pattern {
 	char text[32], name[32], stem[32];
-	uint64_t covered[WORDS];        /* one bit a name of the universe */
+	uint64_t covered[WORDS]; /* one bit a name of the universe */
 };
 
 static char universe[WORDS * 64][16];
@@ -298,12 +298,13 @@ Test(overlap, survives_names_that_are_not_canonical)
 Test(overlap, of_the_longest_patterns_is_quick, .timeout = 60)
 {
 	char *p[] = {
-		repeat("", "*a", 2048, ""), repeat("", "*", 4095, "b"), repeat("", "a", 4096, ""),
-		repeat("*", "a", 2047, "b*"), repeat("*", "?", 2047, "b*"),
-		repeat("*", "[!b]", 1023, "c"), repeat("", "[ab]", 1024, ""),
-		repeat("*[", "b", 4090, "]*c"), repeat("[", "ab-c", 1023, "]"),
-		repeat("*", "?*", 2047, "c"), repeat("", "*/**/", 15, "*"),
-		repeat("", "a*b*/", 31, "b"), repeat("", "\xc3\xa9", 2048, ""),
+		repeat("", "*a", 2048, ""),	  repeat("", "*", 4095, "b"),
+		repeat("", "a", 4096, ""),	  repeat("*", "a", 2047, "b*"),
+		repeat("*", "?", 2047, "b*"),	  repeat("*", "[!b]", 1023, "c"),
+		repeat("", "[ab]", 1024, ""),	  repeat("*[", "b", 4090, "]*c"),
+		repeat("[", "ab-c", 1023, "]"),	  repeat("*", "?*", 2047, "c"),
+		repeat("", "*/**/", 15, "*"),	  repeat("", "a*b*/", 31, "b"),
+		repeat("", "\xc3\xa9", 2048, ""),
 	};
 	size_t i, j;
 
@@ -362,12 +363,63 @@ Test(artifact, has_one_spelling)
 Test(artifact, that_makes_no_sense_is_EINVAL)
 {
 	static const char *const bad[] = {
-		"", ".", "./", "./.", "/", "//", "/etc/passwd", "/**", "..", "../a", "a/../b",
-		"a/..", "main:..", "a\nb", "a\n", "a\tb", "\x1b[2J", "a\x7f", "\r", " a", "a ",
-		"\ta", "a\t", " ", "a/ ", "./ a", "a /**", "sp: a", ":a", ":", "sp:", "sp:.",
-		"sp:/a", "sp:/", "s p:a", "*:a", "[ab]:x", "s?:a", "[a:b]/x", "s/p\n:a", "C\\:a",
-		"\xc3\xa9:a", "[", "a[", "a[b", "a[]", "a[!]", "a[^]", "[a/b]", "a/[", "[z-a]",
-		"[b-ac]", "[a--]", "./[[:alpha:]]", "./a:b", "./:", "./*:b",
+		"",
+		".",
+		"./",
+		"./.",
+		"/",
+		"//",
+		"/etc/passwd",
+		"/**",
+		"..",
+		"../a",
+		"a/../b",
+		"a/..",
+		"main:..",
+		"a\nb",
+		"a\n",
+		"a\tb",
+		"\x1b[2J",
+		"a\x7f",
+		"\r",
+		" a",
+		"a ",
+		"\ta",
+		"a\t",
+		" ",
+		"a/ ",
+		"./ a",
+		"a /**",
+		"sp: a",
+		":a",
+		":",
+		"sp:",
+		"sp:.",
+		"sp:/a",
+		"sp:/",
+		"s p:a",
+		"*:a",
+		"[ab]:x",
+		"s?:a",
+		"[a:b]/x",
+		"s/p\n:a",
+		"C\\:a",
+		"\xc3\xa9:a",
+		"[",
+		"a[",
+		"a[b",
+		"a[]",
+		"a[!]",
+		"a[^]",
+		"[a/b]",
+		"a/[",
+		"[z-a]",
+		"[b-ac]",
+		"[a--]",
+		"./[[:alpha:]]",
+		"./a:b",
+		"./:",
+		"./*:b",
 	};
 	size_t i;
 
@@ -382,9 +434,21 @@ Test(artifact, that_makes_no_sense_is_EINVAL)
 Test(artifact, that_is_not_UTF8_is_EILSEQ)
 {
 	static const char *const bad[] = {
-		"\x80", "a\xff", "\xc3", "\xc3(", "\xc0\xaf", "\xc1\xbf", "\xe0\x80\xaf", "[\xc3]",
-		"\xe2\x82", "\xf0\x80\x80\xaf", "\xf4\x91\x80\x80", "\xf5\x80\x80\x80", "\xc3/\xa9",
-		"\xed\xa0\x80", "\xf0\x9f\x98",
+		"\x80",
+		"a\xff",
+		"\xc3",
+		"\xc3(",
+		"\xc0\xaf",
+		"\xc1\xbf",
+		"\xe0\x80\xaf",
+		"[\xc3]",
+		"\xe2\x82",
+		"\xf0\x80\x80\xaf",
+		"\xf4\x91\x80\x80",
+		"\xf5\x80\x80\x80",
+		"\xc3/\xa9",
+		"\xed\xa0\x80",
+		"\xf0\x9f\x98",
 	};
 	size_t i;
 
@@ -471,8 +535,9 @@ Test(stems, ancestors_stop_at_the_first_answer)
 Test(stems, below_are_exactly_those_between_the_bounds)
 {
 	static const char *const stems[] = {
-		":", ":a", ":a/b", ":a/b/c", ":a:", ":a:/b", ":a-b", ":a.b", ":a0", ":aa", ":b",
-		":a\xc3\xa9", "a:", "a:a", "a:a/b", "a#:x", "a0:x", "a@:", ":0", ":a/0",
+		":",	 ":a",	 ":a/b", ":a/b/c", ":a:",	 ":a:/b", ":a-b",
+		":a.b",	 ":a0",	 ":aa",	 ":b",	   ":a\xc3\xa9", "a:",	  "a:a",
+		"a:a/b", "a#:x", "a0:x", "a@:",	   ":0",	 ":a/0",
 	};
 	char lo[ARTIFACT_BUFFER], hi[ARTIFACT_BUFFER];
 	size_t i, j;

@@ -21,8 +21,8 @@ static int name(const char *s)
 Test(text, ordinary_names_are_accepted)
 {
 	static const char *const good[] = {
-		"a", "README.md", "agent-7", "user@host", "a:b", "issue#12",
-		"a+b", "v1.2_rc", "-", "swp", "tmp", "a.swpx", "a.b.tmp.c",
+		"a",	   "README.md", "agent-7", "user@host", "a:b",	  "issue#12",  "a+b",
+		"v1.2_rc", "-",		"swp",	   "tmp",	"a.swpx", "a.b.tmp.c",
 	};
 	size_t i;
 
@@ -45,7 +45,7 @@ Test(text, name_with_newline_is_refused)
 Test(text, names_of_other_characters_are_refused)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:@+#-";
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:@+#-";
 	char s[3] = "x.x";
 	int c;
 
@@ -139,10 +139,26 @@ Test(text, every_pair_of_bytes_is_judged_as_the_table_says)
 Test(text, broken_utf8_gives_EILSEQ)
 {
 	static const char *const bad[] = {
-		"\x80", "\xbf", "\xc3", "\xc3(", "\xe2\x82", "\xf0\x9f\x98",
-		"\xc0\xaf", "\xc1\xbf", "\xe0\x80\xaf", "\xe0\x9f\xbf", "\xf0\x80\x80\xaf",
-		"\xf0\x8f\xbf\xbf", "\xed\xa0\x80", "\xed\xbf\xbf", "\xf4\x90\x80\x80",
-		"\xf5\x80\x80\x80", "\xf8\x88\x80\x80\x80", "\xfe", "\xff", "ok\xff",
+		"\x80",
+		"\xbf",
+		"\xc3",
+		"\xc3(",
+		"\xe2\x82",
+		"\xf0\x9f\x98",
+		"\xc0\xaf",
+		"\xc1\xbf",
+		"\xe0\x80\xaf",
+		"\xe0\x9f\xbf",
+		"\xf0\x80\x80\xaf",
+		"\xf0\x8f\xbf\xbf",
+		"\xed\xa0\x80",
+		"\xed\xbf\xbf",
+		"\xf4\x90\x80\x80",
+		"\xf5\x80\x80\x80",
+		"\xf8\x88\x80\x80\x80",
+		"\xfe",
+		"\xff",
+		"ok\xff",
 	};
 	size_t i;
 
@@ -270,13 +286,30 @@ Test(text, fraction_is_cut_to_milliseconds)
 Test(text, other_times_are_refused)
 {
 	static const char *const bad[] = {
-		"", "-", "?", "now", "2026-07-01", "2026-07-01T08:40:12",
-		"2026-07-01 08:40:12Z", "2026-07-01T08:40Z", "2026-07-01T08:40:12.Z",
-		"2026-07-01T08:40:12,5Z", "2026-07-01T24:00:00Z", "2026-07-01T08:60:12Z",
-		"2026-07-01T08:40:60Z", "2026-07-01T08:40:12+0200", "2026-07-01T08:40:12+24:00",
-		"2026-07-01T08:40:12+02", "2026-07-01T08:40:12+-2:00", "2026-07-01T08:40:12ZZ",
-		"2026-07-01T08:40:12Z ", " 2026-07-01T08:40:12Z", "2026-7-01T08:40:12Z",
-		"2026-02-30T08:40:12Z", "2026-07-01T8:40:12Z", "12026-07-01T08:40:12Z",
+		"",
+		"-",
+		"?",
+		"now",
+		"2026-07-01",
+		"2026-07-01T08:40:12",
+		"2026-07-01 08:40:12Z",
+		"2026-07-01T08:40Z",
+		"2026-07-01T08:40:12.Z",
+		"2026-07-01T08:40:12,5Z",
+		"2026-07-01T24:00:00Z",
+		"2026-07-01T08:60:12Z",
+		"2026-07-01T08:40:60Z",
+		"2026-07-01T08:40:12+0200",
+		"2026-07-01T08:40:12+24:00",
+		"2026-07-01T08:40:12+02",
+		"2026-07-01T08:40:12+-2:00",
+		"2026-07-01T08:40:12ZZ",
+		"2026-07-01T08:40:12Z ",
+		" 2026-07-01T08:40:12Z",
+		"2026-7-01T08:40:12Z",
+		"2026-02-30T08:40:12Z",
+		"2026-07-01T8:40:12Z",
+		"12026-07-01T08:40:12Z",
 		"2026-07-01T08:40:12Z\n",
 	};
 	int64_t ms = 42;
@@ -337,10 +370,28 @@ Test(text, day_outside_four_digit_years_is_a_question_mark)
 Test(text, dates_that_do_not_exist_are_refused)
 {
 	static const char *const bad[] = {
-		"", "2026", "2026-07", "2026-07-1", "2026-7-01", "26-07-01", "2026-00-01",
-		"2026-13-01", "2026-01-00", "2026-01-32", "2026-04-31", "2026-02-29",
-		"1900-02-29", "2026-07-01 ", " 2026-07-01", "2026-07-01T", "2026/07/01",
-		"+026-07-01", "-026-07-01", "20260701", "2026-07-01\n", "2026-07--1",
+		"",
+		"2026",
+		"2026-07",
+		"2026-07-1",
+		"2026-7-01",
+		"26-07-01",
+		"2026-00-01",
+		"2026-13-01",
+		"2026-01-00",
+		"2026-01-32",
+		"2026-04-31",
+		"2026-02-29",
+		"1900-02-29",
+		"2026-07-01 ",
+		" 2026-07-01",
+		"2026-07-01T",
+		"2026/07/01",
+		"+026-07-01",
+		"-026-07-01",
+		"20260701",
+		"2026-07-01\n",
+		"2026-07--1",
 	};
 	int64_t day = 42;
 	size_t i;
@@ -354,11 +405,14 @@ Test(text, dates_that_do_not_exist_are_refused)
 
 Test(text, durations_are_sums_of_units)
 {
-	static const struct { const char *s; int64_t ms; } good[] = {
-		{ "90s", 90000 }, { "30m", 1800000 }, { "2h", 7200000 }, { "7d", 7 * DAY_MS },
-		{ "1h30m", 5400000 }, { "500ms", 500 }, { "1m1ms", 60001 }, { "0s", 0 },
-		{ "1d2h3m4s5ms", DAY_MS + 7384005 }, { "007s", 7000 }, { "90m90s", 5490000 },
-		{ "9223372036854775807ms", INT64_MAX },
+	static const struct {
+		const char *s;
+		int64_t ms;
+	} good[] = {
+		{ "90s", 90000 },     { "30m", 1800000 },    { "2h", 7200000 },
+		{ "7d", 7 * DAY_MS }, { "1h30m", 5400000 },  { "500ms", 500 },
+		{ "1m1ms", 60001 },   { "0s", 0 },	     { "1d2h3m4s5ms", DAY_MS + 7384005 },
+		{ "007s", 7000 },     { "90m90s", 5490000 }, { "9223372036854775807ms", INT64_MAX },
 	};
 	int64_t ms = 0;
 	size_t i;
@@ -372,8 +426,9 @@ Test(text, durations_are_sums_of_units)
 Test(text, other_durations_are_refused)
 {
 	static const char *const bad[] = {
-		"", "0", "90", "s", "-1s", "+1s", "1 s", " 1s", "1s ", "1.5h", "1w", "1S",
-		"30m1h", "1s1s", "1h30", "1ms1s", "1sec", "1hm", "1h30m\n", "0x1s", "1d-1h",
+		"",	"0",	 "90",	 "s",	"-1s",	   "+1s",   "1 s",
+		" 1s",	"1s ",	 "1.5h", "1w",	"1S",	   "30m1h", "1s1s",
+		"1h30", "1ms1s", "1sec", "1hm", "1h30m\n", "0x1s",  "1d-1h",
 	};
 	int64_t ms = 42;
 	size_t i;
@@ -396,11 +451,21 @@ Test(text, duration_that_overflows_gives_ERANGE)
 
 Test(text, duration_is_written_in_its_largest_exact_unit)
 {
-	static const struct { int64_t ms; const char *s; } want[] = {
-		{ 0, "0s" }, { 1, "1ms" }, { 1500, "1500ms" }, { 90000, "90s" },
-		{ 3600000, "1h" }, { 5400000, "90m" }, { 25 * 3600000, "25h" },
-		{ 2 * DAY_MS, "2d" }, { -90000, "-90s" },
-		{ INT64_MAX, "9223372036854775807ms" }, { INT64_MIN, "-9223372036854775808ms" },
+	static const struct {
+		int64_t ms;
+		const char *s;
+	} want[] = {
+		{ 0, "0s" },
+		{ 1, "1ms" },
+		{ 1500, "1500ms" },
+		{ 90000, "90s" },
+		{ 3600000, "1h" },
+		{ 5400000, "90m" },
+		{ 25 * 3600000, "25h" },
+		{ 2 * DAY_MS, "2d" },
+		{ -90000, "-90s" },
+		{ INT64_MAX, "9223372036854775807ms" },
+		{ INT64_MIN, "-9223372036854775808ms" },
 	};
 	char out[DURATION_TEXT];
 	size_t i;
@@ -443,8 +508,20 @@ Test(text, whole_numbers_are_read)
 Test(text, anything_but_a_whole_number_gives_EINVAL)
 {
 	static const char *const bad[] = {
-		"", "-", "+1", " 1", "1 ", "1\n", "--1", "0x10", "1.0", "1e3", "a", "1a",
-		"99999999999999999999a", "- 1",
+		"",
+		"-",
+		"+1",
+		" 1",
+		"1 ",
+		"1\n",
+		"--1",
+		"0x10",
+		"1.0",
+		"1e3",
+		"a",
+		"1a",
+		"99999999999999999999a",
+		"- 1",
 	};
 	int64_t v = 42;
 	size_t i;
@@ -492,9 +569,9 @@ Test(text, decimal_numbers_are_read)
 Test(text, anything_but_a_decimal_number_is_refused)
 {
 	static const char *const bad[] = {
-		"", "-", ".", "-.", "e3", "+1", " 1", "1 ", "1\n", "1,5", "inf", "-inf",
-		"infinity", "nan", "nan(1)", "0x10", "0x1p3", "1e", "1e+", "1.2.3", "1e2.5",
-		"1f", "--1", "1_000",
+		"",	 "-",	".",   "-.",	"e3",	    "+1",  " 1",     "1 ",
+		"1\n",	 "1,5", "inf", "-inf",	"infinity", "nan", "nan(1)", "0x10",
+		"0x1p3", "1e",	"1e+", "1.2.3", "1e2.5",    "1f",  "--1",    "1_000",
 	};
 	double v = 42;
 	size_t i;
