@@ -86,18 +86,28 @@ int conflict_find(struct db *db, int64_t task, const char *name, struct conflict
 	return got;
 }
 
+/* Mostly nobody else wants it: a look is cheaper than an update of nothing. */
 static int spread_at(const char *stem, void *arg)
 {
 	struct walk *w = arg;
+	int64_t any;
+	int got = db_int(w->db, &any, Q(WANTED_AT), T(stem), I(w->task));
 
+	if (got <= 0)
+		return got;
 	return db_run(w->db, Q(SPREAD_AT), I(w->delta), T(stem), I(w->task), T(w->name));
 }
 
 static int spread_below(const char *stem, struct walk *w)
 {
 	char lo[STEM_MAX], hi[STEM_MAX];
+	int64_t any;
+	int got;
 
 	artifact_below(stem, lo, hi);
+	got = db_int(w->db, &any, Q(WANTED_BELOW), T(lo), T(hi), I(w->task));
+	if (got <= 0)
+		return got;
 	if (covers_below(w->name))
 		return db_run(w->db, Q(SPREAD_ALL_BELOW), I(w->delta), T(lo), T(hi), I(w->task));
 	return db_run(w->db, Q(SPREAD_BELOW), I(w->delta), T(lo), T(hi), I(w->task), T(w->name));

@@ -11,7 +11,7 @@
 #include "backend/tx.h"
 
 enum { STATE_IDEA, STATE_PUBLISHED, STATE_DONE, STATE_CANCELLED };
-enum { LIVE_NOT, LIVE_WANTED, LIVE_HELD };
+enum { LIVE_NOT, LIVE_WANTED, LIVE_HELD }; /* HELD: wanted, and in the table held */
 
 /* Errors stick: after the first one nothing more is run. */
 static void project_run(struct tx *tx, const struct bind *binds)
@@ -103,7 +103,7 @@ static void into_done(struct tx *tx, json_t *e, int64_t task, const char *name)
 	int64_t at = event_int(e, "done_at");
 
 	set_state(tx, task, STATE_DONE, e);
-	RUN(Q(ARTIFACTS_LIVE), I(0), I(task));
+	RUN(Q(ARTIFACTS_LIVE), I(LIVE_NOT), I(task));
 	RUN(Q(FINISHED_ADD), I(task), I(event_int(e, "token")), I(event_int(e, "session_id")),
 	    I(at ? at : at_of(e)), I(event_int(e, "due")));
 	spread_need(tx, name, -1);
@@ -116,7 +116,7 @@ static void project_reopen(struct tx *tx, json_t *e)
 
 	set_state(tx, task, STATE_PUBLISHED, e);
 	RUN(Q(FINISHED_REMOVE), I(task));
-	RUN(Q(ARTIFACTS_LIVE), I(1), I(task));
+	RUN(Q(ARTIFACTS_LIVE), I(LIVE_WANTED), I(task));
 	recount(tx, task);
 	spread_need(tx, event_text(e, "task"), 1);
 }
@@ -128,16 +128,23 @@ static void artifact_put(struct tx *tx, int64_t task, const char *name, int64_t 
 	char stem[ARTIFACT_BUFFER];
 
 	conflict_stem(name, stem);
-	RUN(Q(ARTIFACT_ADD), I(task), T(name), T(stem), I(pos), I(live));
-	if (ran(tx) && live == LIVE_HELD)
-		spread(tx, task, name, 1);
+	RUN(Q(ARTIFACT_ADD), I(task), T(name), T(stem), I(pos), I(live != LIVE_NOT));
+	if (!ran(tx) || live != LIVE_HELD)
+		return;
+	RUN(Q(HELD_ADD), T(stem), I(task), T(name));
+	spread(tx, task, name, 1);
 }
 
 static void artifact_drop(struct tx *tx, int64_t task, const char *name, int live)
 {
+	char stem[ARTIFACT_BUFFER];
+
 	RUN(Q(ARTIFACT_REMOVE), I(task), T(name));
-	if (ran(tx) && live == LIVE_HELD)
-		spread(tx, task, name, -1);
+	if (!ran(tx) || live != LIVE_HELD)
+		return;
+	conflict_stem(name, stem);
+	RUN(Q(HELD_REMOVE), T(stem), I(task), T(name));
+	spread(tx, task, name, -1);
 }
 
 /* How the artifacts of TASK stand now. */
@@ -204,31 +211,32 @@ static void project_set(struct tx *tx, json_t *e)
 /* Every artifact of TASK goes live, or is wanted alone again. */
 static void artifacts_turn(struct tx *tx, int64_t task, int live)
 {
-	AUTO_ROWS *r = NULL;
+	AUTO_ROWS *r = db_rows(tx->db, Q(ARTIFACTS_TURN), I(task));
 	int got = 0;
 
-	RUN(Q(ARTIFACTS_LIVE), I(live), I(task));
-	r = db_rows(tx->db, Q(ARTIFACTS_TURN), I(task));
-	while (!tx->err && (got = rows_next(r)) > 0)
+	while (!tx->err && (got = rows_next(r)) > 0) {
+		if (live == LIVE_HELD)
+			RUN(Q(HELD_ADD), T(rows_text(r, 1)), I(task), T(rows_text(r, 0)));
+		else
+			RUN(Q(HELD_REMOVE), T(rows_text(r, 1)), I(task), T(rows_text(r, 0)));
 		spread(tx, task, rows_text(r, 0), live == LIVE_HELD ? 1 : -1);
+	}
 	if (got < 0)
 		tx->err = got;
 }
 
 static void grant_add(struct tx *tx, json_t *e, int64_t session)
 {
-	int64_t ttl = event_int(e, "ttl_ms");
-
+	RUN(Q(GRANT_SUPERSEDE), I(session), T(event_text(e, "task")));
 	RUN(Q(GRANT_ADD), I(id_of(e)), I(task_of(e)), T(event_text(e, "task")), I(session),
-	    I(event_int(e, "uid")), I(event_int(e, "pid")), I(at_of(e)), I(ttl));
-	RUN(Q(LEASE_ADD), I(id_of(e)), I(ttl), I(tx->boot + ttl), I(at_of(e)));
+	    I(event_int(e, "uid")), I(event_int(e, "pid")), I(at_of(e)), I(event_int(e, "ttl_ms")),
+	    I(tx->boot));
 	RUN(Q(BOARD_TOKEN), I(id_of(e)), I(task_of(e)));
 }
 
 static void grant_end(struct tx *tx, json_t *e, int64_t token, const char *how)
 {
 	RUN(Q(GRANT_END), I(at_of(e)), I(id_of(e)), T(how), I(token));
-	RUN(Q(LEASE_REMOVE), I(token));
 }
 
 static void project_claim(struct tx *tx, json_t *e)

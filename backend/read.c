@@ -107,10 +107,10 @@ int read_grant(struct db *db, int64_t token, struct grant *out)
 	return grant_row(r, out);
 }
 
-int read_last_grant(struct db *db, int64_t session, const char *name, struct grant *out)
+int read_lost(struct db *db, int64_t session, const char *name, struct grant *out)
 {
 	int64_t token = 0;
-	int got = db_int(db, &token, Q(GRANT_LAST), I(session), T(name));
+	int got = db_int(db, &token, Q(GRANT_LOST), I(session), T(name));
 
 	return got > 0 ? read_grant(db, token, out) : got;
 }

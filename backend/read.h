@@ -59,8 +59,8 @@ int read_task_named(struct db *db, const char *name, struct task *out);
 int read_session(struct db *db, int64_t id, struct session *out);
 int read_session_named(struct db *db, const char *name, struct session *out);
 int read_grant(struct db *db, int64_t token, struct grant *out);
-/* The last grant SESSION had of the task called NAME. */
-int read_last_grant(struct db *db, int64_t session, const char *name, struct grant *out);
+/* The grant SESSION lost (expired, broken) of the task called NAME, and has not taken anew since. */
+int read_lost(struct db *db, int64_t session, const char *name, struct grant *out);
 /* Who finished the task, and when (wall ms). */
 int read_finished(struct db *db, int64_t task, struct grant *out, int64_t *at);
 

@@ -168,6 +168,6 @@ int rules_renew(struct tx *tx, int64_t session)
 		return 0;
 	err = db_run(tx->db, Q(LEASES_RENEW), I(tx->boot), I(tx->wall), I(session));
 	if (!err)
-		err = db_run(tx->db, Q(IDLE_RENEW), I(tx->boot + read_lease(tx->db)), I(session));
+		err = db_run(tx->db, Q(IDLE_RENEW), I(tx->boot), I(read_lease(tx->db)), I(session));
 	return err ? tx_fail(tx, err) : 0;
 }

@@ -41,11 +41,7 @@ static int refuse_lost(struct tx *tx, const struct grant *g)
 /* Did this session lose the task the last time it had it? */
 static int was_lost(struct tx *tx, const char *task, struct grant *out)
 {
-	int got = read_last_grant(tx->db, tx->actor->session, task, out);
-
-	if (got <= 0)
-		return got;
-	return out->ended && (strcmp(out->how, "expired") == 0 || strcmp(out->how, "broken") == 0);
+	return read_lost(tx->db, tx->actor->session, task, out);
 }
 
 static int refuse_held(struct tx *tx, const struct task *t)

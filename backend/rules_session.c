@@ -197,7 +197,7 @@ static int end_idle(struct tx *tx)
 		if (read_session(tx->db, id, &s) <= 0)
 			return tx_fail(tx, -EIO);
 		if (members_alive(tx, id) || db_get(tx->db, 0, Q(CLAIMS_OF_SESSION), I(id)))
-			err = db_run(tx->db, Q(IDLE_RENEW), I(tx->boot + read_lease(tx->db)),
+			err = db_run(tx->db, Q(IDLE_RENEW), I(tx->boot), I(read_lease(tx->db)),
 				     I(id));
 		else
 			err = end_session(tx, &s, "idle");

@@ -17,7 +17,6 @@ static const char version_1[] =
 	/* The truth. finish: the byte behind the line in the file `events`. */
 	"CREATE TABLE events(seq INTEGER PRIMARY KEY, finish INTEGER NOT NULL,"
 	" task INTEGER NOT NULL, line TEXT NOT NULL) STRICT;"
-	"CREATE UNIQUE INDEX events_finish ON events(finish);"
 	"CREATE INDEX events_task ON events(task, seq) WHERE task > 0;"
 	/* Projections of the events. */
 	"CREATE TABLE tasks(id INTEGER PRIMARY KEY, name TEXT NOT NULL, uid INTEGER NOT NULL,"
@@ -41,12 +40,13 @@ static const char version_1[] =
 	"CREATE TABLE needs(task INTEGER NOT NULL, need TEXT NOT NULL, pos INTEGER NOT NULL,"
 	" PRIMARY KEY(task, need)) STRICT, WITHOUT ROWID;"
 	"CREATE INDEX needs_need ON needs(need, task);"
-	/* live: 0 of a finished or cancelled task, 1 wanted, 2 held. */
+	/* live: 0 of a finished or cancelled task, 1 wanted; held: those of claims. */
 	"CREATE TABLE artifacts(task INTEGER NOT NULL, name TEXT NOT NULL, stem TEXT NOT NULL,"
 	" pos INTEGER NOT NULL, live INTEGER NOT NULL,"
 	" PRIMARY KEY(task, name)) STRICT, WITHOUT ROWID;"
 	"CREATE INDEX artifacts_wanted ON artifacts(stem, task, name) WHERE live > 0;"
-	"CREATE INDEX artifacts_held ON artifacts(stem, task, name) WHERE live = 2;"
+	"CREATE TABLE held(stem TEXT NOT NULL, task INTEGER NOT NULL, name TEXT NOT NULL,"
+	" PRIMARY KEY(stem, task, name)) STRICT, WITHOUT ROWID;"
 	"CREATE TABLE sessions(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
 	" uid INTEGER NOT NULL, gid INTEGER NOT NULL, started INTEGER NOT NULL,"
 	" ended INTEGER NOT NULL DEFAULT 0, how TEXT NOT NULL DEFAULT '',"
@@ -55,25 +55,26 @@ static const char version_1[] =
 	"CREATE TABLE members(pid INTEGER NOT NULL, start INTEGER NOT NULL, boot TEXT NOT NULL,"
 	" session INTEGER NOT NULL, PRIMARY KEY(pid, start, boot)) STRICT, WITHOUT ROWID;"
 	"CREATE INDEX members_session ON members(session);"
-	/* Every grant there ever was; ended 0: live. */
+	/*
+	 * Every grant there ever was; ended 0: live. expires, renewed (ms since
+	 * boot) and touched are what only renewals move: no part of the history.
+	 */
 	"CREATE TABLE grants(token INTEGER PRIMARY KEY, task INTEGER NOT NULL, name TEXT NOT NULL,"
 	" session INTEGER NOT NULL, uid INTEGER NOT NULL, pid INTEGER NOT NULL,"
 	" since INTEGER NOT NULL, ttl INTEGER NOT NULL, ended INTEGER NOT NULL DEFAULT 0,"
 	" finish INTEGER NOT NULL DEFAULT 0, how TEXT NOT NULL DEFAULT '',"
-	" reported INTEGER NOT NULL DEFAULT 0) STRICT;"
+	" reported INTEGER NOT NULL DEFAULT 0, superseded INTEGER NOT NULL DEFAULT 0,"
+	" expires INTEGER NOT NULL, renewed INTEGER NOT NULL, touched INTEGER NOT NULL) STRICT;"
 	"CREATE UNIQUE INDEX grants_live ON grants(name) WHERE ended = 0;"
-	"CREATE INDEX grants_held ON grants(session, token) WHERE ended = 0;"
-	"CREATE INDEX grants_uid ON grants(uid) WHERE ended = 0;"
-	"CREATE INDEX grants_session ON grants(session, name, token);"
+	"CREATE INDEX grants_held ON grants(uid, session, token) WHERE ended = 0;"
+	"CREATE INDEX grants_expires ON grants(expires) WHERE ended = 0;"
+	"CREATE INDEX grants_finished ON grants(session, name, token) WHERE how = 'finished';"
+	"CREATE INDEX grants_lost ON grants(session, name) WHERE how IN ('expired', 'broken');"
 	"CREATE INDEX grants_unreported ON grants(session, token)"
-	" WHERE reported = 0 AND how IN ('expired', 'broken');"
+	" WHERE how IN ('expired', 'broken') AND reported = 0;"
 	"CREATE TABLE probes(id INTEGER PRIMARY KEY, name TEXT NOT NULL,"
 	" gone INTEGER NOT NULL DEFAULT 0) STRICT;"
 	"CREATE UNIQUE INDEX probes_name ON probes(name) WHERE gone = 0;"
-	/* Times since boot, and what only renewals touch: not part of the history. */
-	"CREATE TABLE leases(token INTEGER PRIMARY KEY, ttl INTEGER NOT NULL,"
-	" expires INTEGER NOT NULL, renewed INTEGER NOT NULL, touched INTEGER NOT NULL) STRICT;"
-	"CREATE INDEX leases_expires ON leases(expires);"
 	"CREATE TABLE idle(session INTEGER PRIMARY KEY, expires INTEGER NOT NULL) STRICT;"
 	"CREATE INDEX idle_expires ON idle(expires);";
 
@@ -130,6 +131,6 @@ int schema_clear(struct db *db)
 	return db_script(db, "DELETE FROM events; DELETE FROM tasks; DELETE FROM board;"
 			     "DELETE FROM finished; DELETE FROM attrs; DELETE FROM needs;"
 			     "DELETE FROM artifacts; DELETE FROM sessions; DELETE FROM members;"
-			     "DELETE FROM grants; DELETE FROM probes; DELETE FROM leases;"
+			     "DELETE FROM held; DELETE FROM grants; DELETE FROM probes;"
 			     "DELETE FROM idle; DELETE FROM meta;");
 }

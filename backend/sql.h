@@ -1,5 +1,5 @@
 /* sql: every statement of the store, named. SQL(NAME, "text"); values are bound. */
-/* NOLINTBEGIN */
+/* clang-format off */
 
 /* the connection */
 SQL(USER_VERSION, "PRAGMA user_version")
@@ -22,7 +22,9 @@ SQL(META_UNSET, "DELETE FROM meta WHERE key = ?")
 SQL(EVENT_ADD, "INSERT INTO events(seq, finish, task, line) VALUES(?, ?, ?, ?)")
 SQL(EVENT_LAST, "SELECT seq FROM events ORDER BY seq DESC LIMIT 1")
 SQL(EVENT_FINISH, "SELECT finish FROM events ORDER BY seq DESC LIMIT 1")
-SQL(EVENTS_FROM, "SELECT finish, line FROM events WHERE finish > ? ORDER BY finish")
+SQL(EVENT_AT, "SELECT seq, finish FROM events WHERE seq >= ? ORDER BY seq LIMIT 1")
+SQL(EVENT_FIRST, "SELECT seq FROM events ORDER BY seq LIMIT 1")
+SQL(EVENTS_FROM, "SELECT finish, line FROM events WHERE seq >= ? ORDER BY seq")
 SQL(EVENTS_ALL, "SELECT seq, finish, task, line FROM events ORDER BY seq")
 SQL(EVENT_COPY, "INSERT INTO events(seq, finish, task, line) VALUES(?, ?, ?, ?)")
 SQL(EVENTS_AFTER, "SELECT seq, line FROM events WHERE seq > ? ORDER BY seq LIMIT ?")
@@ -86,23 +88,21 @@ SQL(ARTIFACT_HAS, "SELECT 1 FROM artifacts WHERE task = ? AND name = ?")
 SQL(ARTIFACT_LAST, "SELECT max(pos) FROM artifacts WHERE task = ?")
 SQL(ARTIFACTS_OF,
     "SELECT name, substr(stem, -1) = ':' FROM artifacts WHERE task = ? ORDER BY pos, name")
-SQL(ARTIFACTS_TURN, "SELECT name FROM artifacts WHERE task = ? ORDER BY pos, name")
+SQL(ARTIFACTS_TURN, "SELECT name, stem FROM artifacts WHERE task = ? ORDER BY pos, name")
 SQL(ARTIFACTS_COUNT, "SELECT count(*) FROM artifacts WHERE task = ?")
 SQL(ARTIFACTS_WIDE, "SELECT count(*) FROM artifacts WHERE task = ? AND substr(stem, -1) = ':'")
 SQL(ARTIFACTS_LIVE, "UPDATE artifacts SET live = ? WHERE task = ?")
-SQL(ARTIFACTS_HELD,
-    "SELECT a.name, b.task, t.name, coalesce(s.name, '-'), l.expires FROM board b"
-    " JOIN artifacts a ON a.task = b.task JOIN tasks t ON t.id = b.task"
-    " JOIN grants g ON g.token = b.token JOIN leases l ON l.token = b.token"
-    " LEFT JOIN sessions s ON s.id = g.session WHERE b.col = 4 ORDER BY a.name, b.task")
-SQL(HELD_AT, "SELECT task, name FROM artifacts WHERE live = 2 AND stem = ?1 AND task <> ?2"
-	     " AND overlaps(name, ?3) LIMIT 1")
-SQL(HELD_BELOW, "SELECT task, name FROM artifacts WHERE live = 2 AND stem > ?1 AND stem < ?2"
-		" AND task <> ?3 AND overlaps(name, ?4) LIMIT 1")
-SQL(HELD_COUNT_AT, "SELECT count(*) FROM artifacts WHERE live = 2 AND stem = ?1 AND task <> ?2"
-		   " AND overlaps(name, ?3)")
-SQL(HELD_COUNT_BELOW, "SELECT count(*) FROM artifacts WHERE live = 2 AND stem > ?1 AND stem < ?2"
-		      " AND task <> ?3 AND overlaps(name, ?4)")
+SQL(ARTIFACTS_HELD, "SELECT a.name, a.task, g.name, coalesce(s.name, '-'), g.expires FROM held a"
+    " JOIN board b ON b.task = a.task JOIN grants g ON g.token = b.token"
+    " LEFT JOIN sessions s ON s.id = g.session ORDER BY a.name, a.task")
+SQL(HELD_ADD, "INSERT INTO held(stem, task, name) VALUES(?, ?, ?)")
+SQL(HELD_REMOVE, "DELETE FROM held WHERE stem = ? AND task = ? AND name = ?")
+SQL(WANTED_AT, "SELECT 1 FROM artifacts WHERE live > 0 AND stem = ?1 AND task <> ?2 LIMIT 1")
+SQL(WANTED_BELOW, "SELECT 1 FROM artifacts WHERE live > 0 AND stem > ?1 AND stem < ?2 AND task <> ?3 LIMIT 1")
+SQL(HELD_AT, "SELECT task, name FROM held WHERE stem = ?1 AND task <> ?2 AND overlaps(name, ?3) LIMIT 1")
+SQL(HELD_BELOW, "SELECT task, name FROM held WHERE stem > ?1 AND stem < ?2 AND task <> ?3 AND overlaps(name, ?4) LIMIT 1")
+SQL(HELD_COUNT_AT, "SELECT count(*) FROM held WHERE stem = ?1 AND task <> ?2 AND overlaps(name, ?3)")
+SQL(HELD_COUNT_BELOW, "SELECT count(*) FROM held WHERE stem > ?1 AND stem < ?2 AND task <> ?3 AND overlaps(name, ?4)")
 SQL(SPREAD_AT, "UPDATE board SET conflicts = conflicts + ?1 * x.n FROM (SELECT task, count(*) AS n"
 	       " FROM artifacts WHERE live > 0 AND stem = ?2 AND task <> ?3 AND overlaps(name, ?4)"
 	       " GROUP BY task) AS x WHERE board.task = x.task")
@@ -131,7 +131,7 @@ SQL(MEMBERS_OF, "SELECT pid, start, boot FROM members WHERE session = ? ORDER BY
 SQL(MEMBERS_COUNT, "SELECT count(*) FROM members WHERE session = ?")
 SQL(MEMBERS_REMOVE, "DELETE FROM members WHERE session = ?")
 SQL(IDLE_SET, "INSERT OR REPLACE INTO idle(session, expires) VALUES(?, ?)")
-SQL(IDLE_RENEW, "UPDATE idle SET expires = ? WHERE session = ?")
+SQL(IDLE_RENEW, "UPDATE idle SET expires = ?1 + ?2 + ?2 / 20 WHERE session = ?3 AND expires < ?1 + ?2")
 SQL(IDLE_REMOVE, "DELETE FROM idle WHERE session = ?")
 SQL(IDLE_DUE, "SELECT session FROM idle WHERE expires <= ? LIMIT 1")
 SQL(IDLE_NEXT, "SELECT min(expires) FROM idle")
@@ -139,33 +139,29 @@ SQL(IDLE_ALL,
     "INSERT OR REPLACE INTO idle(session, expires) SELECT id, ? FROM sessions WHERE ended = 0")
 
 /* grants */
-SQL(GRANT,
-    "SELECT g.token, g.task, g.name, g.session, coalesce(s.name, '-'), g.uid, g.pid, g.since,"
-    " g.ttl, g.ended, g.how, coalesce(l.expires, 0), coalesce(l.renewed, 0), coalesce(l.touched, g.since)"
-    " FROM grants g LEFT JOIN sessions s ON s.id = g.session LEFT JOIN leases l ON l.token = g.token"
-    " WHERE g.token = ?")
-SQL(GRANT_ADD, "INSERT INTO grants(token, task, name, session, uid, pid, since, ttl)"
-	       " VALUES(?, ?, ?, ?, ?, ?, ?, ?)")
+SQL(GRANT, "SELECT g.token, g.task, g.name, g.session, coalesce(s.name, '-'), g.uid, g.pid, g.since,"
+    " g.ttl, g.ended, g.how, g.expires, g.renewed, g.touched"
+    " FROM grants g LEFT JOIN sessions s ON s.id = g.session WHERE g.token = ?")
+SQL(GRANT_ADD, "INSERT INTO grants(token, task, name, session, uid, pid, since, ttl, expires, renewed, touched)"
+    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 + ?8, ?9, ?7)")
 SQL(GRANT_END, "UPDATE grants SET ended = ?, finish = ?, how = ? WHERE token = ?")
 SQL(GRANT_REPORTED, "UPDATE grants SET reported = 1 WHERE token = ?")
-SQL(GRANT_LAST,
-    "SELECT token FROM grants WHERE session = ? AND name = ? ORDER BY token DESC LIMIT 1")
+SQL(GRANT_LOST, "SELECT token FROM grants WHERE session = ? AND name = ? AND how IN ('expired', 'broken') AND superseded = 0"
+    " ORDER BY token DESC LIMIT 1")
+SQL(GRANT_SUPERSEDE, "UPDATE grants SET superseded = 1 WHERE session = ? AND name = ? AND how IN ('expired', 'broken')")
 SQL(UNREPORTED, "SELECT token FROM grants WHERE session = ? AND reported = 0"
 		" AND how IN ('expired', 'broken') ORDER BY token LIMIT 1")
-SQL(HELD_NEXT,
-    "SELECT token FROM grants WHERE session = ? AND ended = 0 AND token > ? ORDER BY token LIMIT 1")
-SQL(CLAIMS_OF_SESSION, "SELECT count(*) FROM grants WHERE session = ? AND ended = 0")
+SQL(HELD_NEXT, "SELECT token FROM grants WHERE uid = (SELECT uid FROM sessions WHERE id = ?1) AND session = ?1 AND ended = 0"
+    " AND token > ?2 ORDER BY token LIMIT 1")
+SQL(CLAIMS_OF_SESSION, "SELECT count(*) FROM grants WHERE uid = (SELECT uid FROM sessions WHERE id = ?1) AND session = ?1 AND ended = 0")
 SQL(CLAIMS_OF_UID, "SELECT count(*) FROM grants WHERE uid = ? AND ended = 0")
-SQL(LEASE_ADD,
-    "INSERT INTO leases(token, ttl, expires, renewed, touched) VALUES(?1, ?2, ?3, ?3 - ?2, ?4)")
-SQL(LEASE_REMOVE, "DELETE FROM leases WHERE token = ?")
-SQL(LEASES_RENEW, "UPDATE leases SET expires = max(expires, ?1 + ttl), renewed = ?1, touched = ?2"
-		  " WHERE token IN (SELECT token FROM grants WHERE session = ?3 AND ended = 0)")
-SQL(LEASES_START_OVER, "UPDATE leases SET expires = ?1 + ttl, renewed = ?1")
-SQL(LEASES_GRACE, "UPDATE leases SET expires = max(expires, ?1 + ttl / 10)")
+SQL(LEASES_RENEW, "UPDATE grants SET expires = max(expires, ?1 + ttl), renewed = ?1, touched = ?2"
+    " WHERE uid = (SELECT uid FROM sessions WHERE id = ?3) AND session = ?3 AND ended = 0")
+SQL(LEASES_START_OVER, "UPDATE grants SET expires = ?1 + ttl, renewed = ?1 WHERE ended = 0")
+SQL(LEASES_GRACE, "UPDATE grants SET expires = max(expires, ?1 + ttl / 10) WHERE ended = 0")
 SQL(IDLE_GRACE, "UPDATE idle SET expires = max(expires, ?1)")
-SQL(LEASE_DUE, "SELECT token FROM leases WHERE expires <= ? ORDER BY expires LIMIT 1")
-SQL(LEASE_NEXT, "SELECT min(expires) FROM leases")
+SQL(LEASE_DUE, "SELECT token FROM grants WHERE ended = 0 AND expires <= ? ORDER BY expires LIMIT 1")
+SQL(LEASE_NEXT, "SELECT min(expires) FROM grants WHERE ended = 0")
 
 /* probes */
 SQL(PROBE_ADD, "INSERT INTO probes(id, name) VALUES(?, ?)")
@@ -194,11 +190,9 @@ SQL(SESSION_NAME, "SELECT name FROM sessions WHERE id = ?")
 SQL(PROBE_NAME, "SELECT name FROM probes WHERE id = ?")
 SQL(FIND_CLAIM, "SELECT token FROM grants WHERE name = ?2 AND ended = 0")
 SQL(LIST_CLAIM, "SELECT token, name FROM grants WHERE ended = 0 AND token > ?2 ORDER BY token")
-SQL(FIND_HELD, "SELECT token FROM grants WHERE session = ?1 AND name = ?2 AND ended = 0")
-SQL(LIST_HELD,
-    "SELECT token, name FROM grants WHERE session = ?1 AND ended = 0 AND token > ?2 ORDER BY token")
-SQL(STAT_CLAIM,
-    "SELECT g.uid, l.touched FROM grants g JOIN leases l ON l.token = g.token WHERE g.token = ?1 AND g.ended = 0")
+SQL(FIND_HELD, "SELECT token FROM grants WHERE name = ?2 AND ended = 0 AND session = ?1")
+SQL(LIST_HELD, "SELECT token, name FROM grants WHERE uid = (SELECT uid FROM sessions WHERE id = ?1) AND session = ?1 AND ended = 0 AND token > ?2 ORDER BY token")
+SQL(STAT_CLAIM, "SELECT uid, touched FROM grants WHERE token = ?1 AND ended = 0")
 SQL(FIND_FINISHED,
     "SELECT token FROM grants WHERE session = ?1 AND name = ?2 AND how = 'finished' ORDER BY token DESC LIMIT 1")
 SQL(LIST_FINISHED,
@@ -238,9 +232,8 @@ SQL(HISTORY, "SELECT line FROM events WHERE task = ?1 AND task > 0 ORDER BY seq"
 
 SQL(COUNT_COLUMN, "SELECT count(*) FROM board WHERE col = ?")
 SQL(COUNT_DONE_SINCE, "SELECT count(*) FROM finished WHERE at >= ?")
-SQL(STATUS_CLAIMS,
-    "SELECT g.name, coalesce(s.name, '-'), l.touched FROM leases l JOIN grants g ON g.token = l.token"
-    " LEFT JOIN sessions s ON s.id = g.session ORDER BY l.touched LIMIT ?")
+SQL(STATUS_CLAIMS, "SELECT g.name, coalesce(s.name, '-'), g.touched FROM grants g"
+    " LEFT JOIN sessions s ON s.id = g.session WHERE g.ended = 0 ORDER BY g.touched LIMIT ?")
 
 /* the whole state, for hashing and checking */
 SQL(DUMP_TASKS,
@@ -259,23 +252,23 @@ SQL(DUMP_MEMBERS,
     "SELECT pid || '|' || start || '|' || boot || '|' || session FROM members ORDER BY pid, start, boot")
 SQL(DUMP_GRANTS,
     "SELECT token || '|' || task || '|' || name || '|' || session || '|' || uid || '|' || pid || '|' || since || '|' || ttl"
-    " || '|' || ended || '|' || finish || '|' || how || '|' || reported FROM grants ORDER BY token")
+    " || '|' || ended || '|' || finish || '|' || how || '|' || reported || '|' || superseded FROM grants ORDER BY token")
 SQL(DUMP_PROBES, "SELECT id || '|' || name || '|' || gone FROM probes ORDER BY id")
-SQL(CHECK_LEASES,
-    "SELECT count(*) FROM grants g LEFT JOIN leases l ON l.token = g.token WHERE (g.ended = 0) <> (l.token IS NOT NULL)")
 SQL(CHECK_TOKENS,
     "SELECT count(*) FROM board b LEFT JOIN grants g ON g.token = b.token AND g.ended = 0 WHERE b.token > 0 AND (g.token IS NULL OR g.task <> b.task)")
 SQL(CHECK_GRANTS,
     "SELECT count(*) FROM grants g LEFT JOIN board b ON b.task = g.task AND b.token = g.token WHERE g.ended = 0 AND b.task IS NULL")
-SQL(CHECK_LIVE, "SELECT count(*) FROM artifacts a JOIN board b ON b.task = a.task WHERE a.live <>"
-		" CASE WHEN b.state >= 2 THEN 0 WHEN b.token > 0 THEN 2 ELSE 1 END")
+SQL(CHECK_LIVE, "SELECT count(*) FROM artifacts a JOIN board b ON b.task = a.task WHERE a.live <> CASE WHEN b.state >= 2 THEN 0 ELSE 1 END")
+SQL(CHECK_HELD, "SELECT (SELECT count(*) FROM held h WHERE NOT EXISTS(SELECT 1 FROM board b JOIN artifacts a ON a.task = b.task"
+    " WHERE b.task = h.task AND b.token > 0 AND a.name = h.name AND a.stem = h.stem))"
+    " + (SELECT count(*) FROM board b JOIN artifacts a ON a.task = b.task WHERE b.token > 0"
+    " AND NOT EXISTS(SELECT 1 FROM held h WHERE h.stem = a.stem AND h.task = a.task AND h.name = a.name))")
 SQL(CHECK_UNMET,
     "SELECT count(*) FROM board b JOIN tasks t ON t.id = b.task WHERE t.gone = 0 AND b.unmet <> (SELECT count(*) FROM needs n"
     " WHERE n.task = b.task AND NOT EXISTS(SELECT 1 FROM tasks t2 JOIN board b2 ON b2.task = t2.id"
     " WHERE t2.name = n.need AND t2.gone = 0 AND b2.state = 2))")
-SQL(CHECK_OVERLAP,
-    "SELECT count(*) FROM artifacts a JOIN artifacts o ON o.live = 2 AND o.task > a.task AND overlaps(a.name, o.name) WHERE a.live = 2")
+SQL(CHECK_OVERLAP, "SELECT count(*) FROM held a JOIN held o ON o.task > a.task AND overlaps(a.name, o.name)")
 SQL(CHECK_CONFLICTS,
     "SELECT count(*) FROM board b JOIN tasks t ON t.id = b.task WHERE t.gone = 0 AND b.state < 2 AND b.conflicts <>"
-    " (SELECT count(*) FROM artifacts a JOIN artifacts o ON o.live = 2 AND o.task <> a.task AND overlaps(a.name, o.name) WHERE a.task = b.task AND a.live > 0)")
-/* NOLINTEND */
+    " (SELECT count(*) FROM artifacts a JOIN held o ON o.task <> a.task AND overlaps(a.name, o.name) WHERE a.task = b.task AND a.live > 0)")
+/* clang-format on */

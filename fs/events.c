@@ -3,12 +3,34 @@
 #include "fs/dirs.h"
 #include "fs/events.h"
 
+/* The first event that ends behind byte OFF; both grow together. 0: none. */
+static int64_t event_behind(struct request *r, int64_t off)
+{
+	int64_t lo = db_get(r->db, 1, Q(EVENT_FIRST)), hi = store_seq(r->fs->store);
+
+	while (lo < hi) {
+		int64_t mid = lo + (hi - lo) / 2;
+		AUTO_ROWS *rows = db_rows(r->db, Q(EVENT_AT), I(mid));
+
+		if (rows_next(rows) <= 0)
+			return 0;
+		if (rows_int(rows, 1) > off)
+			hi = mid;
+		else
+			lo = rows_int(rows, 0) + 1;
+	}
+	return lo;
+}
+
 int events_read(struct request *r, int64_t off, size_t size, struct buf *out)
 {
-	AUTO_ROWS *rows = db_rows(r->db, Q(EVENTS_FROM), I(off));
 	int64_t seen = store_bytes(r->fs->store);
+	AUTO_ROWS *rows = NULL;
 	int got;
 
+	if (off < 0 || off >= seen)
+		return 0;
+	rows = db_rows(r->db, Q(EVENTS_FROM), I(event_behind(r, off)));
 	while (out->n < size && (got = rows_next(rows)) > 0) {
 		int64_t finish = rows_int(rows, 0);
 		const char *line = rows_text(rows, 1);

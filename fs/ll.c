@@ -223,9 +223,7 @@ static int lookup_lost(struct request *r, uint64_t dir, const char *name)
 {
 	struct grant g;
 
-	if ((dir & 0xffff) != ROW_SESSION_CLAIMS ||
-	    read_last_grant(r->db, NODE_ID(dir), name, &g) <= 0 || !g.ended ||
-	    (strcmp(g.how, "expired") != 0 && strcmp(g.how, "broken") != 0))
+	if ((dir & 0xffff) != ROW_SESSION_CLAIMS || read_lost(r->db, NODE_ID(dir), name, &g) <= 0)
 		return -ENOENT;
 	(void)request_identify(r, NODE_ID(dir));
 	request_op(r, "look", dir, name);

@@ -359,7 +359,7 @@ static const struct status *status_find(const char *name)
 	return NULL;
 }
 
-/* When it was closed; failing that, last touched. */
+/* When it was closed; failing that, when it last changed. */
 static void convert_done(const struct conversion *c)
 {
 	static const char *const times[] = { "closed_at", "updated_at" };
@@ -368,12 +368,14 @@ static void convert_done(const struct conversion *c)
 	for (size_t i = 0; i < N(times); i++) {
 		const char *at = beads_text(c->issue, times[i]);
 
-		if (!time_parse(at, &ms)) {
-			put(c, "done", json_string(at));
-			return;
-		}
-		note(c, "%s is no time", times[i]);
+		if (time_parse(at, &ms))
+			continue;
+		if (i)
+			note(c, "closed_at is no time, %s is taken", times[i]);
+		put(c, "done", json_string(at));
+		return;
 	}
+	note(c, "closed_at is no time, that of the import is taken");
 }
 
 /* Whoever works on it, or waits, does so elsewhere: nobody here is to take it. */

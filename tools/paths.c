@@ -72,7 +72,7 @@ static int is_path(const char *word, int quoted)
 {
 	if (!has_extension(word) || (!quoted && !strchr(word, '/')))
 		return 0;
-	return *word != '/' && !strpbrk(word, ":~$\\=@") && !strstr(word, "..");
+	return *word != '/' && !strpbrk(word, ":~$\\=*") && !strstr(word, "..");
 }
 
 static int is_in(const json_t *list, const char *s)

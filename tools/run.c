@@ -118,11 +118,22 @@ static const char *parent_session(const struct mnt *m)
 	return strcmp(state, "live") == 0 ? id : NULL;
 }
 
+static int refused(const struct run *r, int err)
+{
+	char what[NAME_LEN_MAX + 32];
+
+	(void)snprintf(what, sizeof(what), "cannot register session %s", r->id);
+	if (err == -EEXIST) /* the kernel may answer that by itself, without a reason */
+		warnx("%s: it is there already, and an id is never used twice", what);
+	else
+		say_refused(&r->m, what, err);
+	return mnt_is_away(err) ? TOOL_CANNOT_TELL : TOOL_NO;
+}
+
 /* TOOL_YES, with the session's id in R; else said on standard error. */
 static int begin(struct run *r, const char *id)
 {
 	const char *parent = id ? NULL : parent_session(&r->m);
-	char what[NAME_LEN_MAX + 32];
 	int err;
 
 	if (id) {
@@ -131,11 +142,7 @@ static int begin(struct run *r, const char *id)
 	} else {
 		err = parent ? register_child(r, parent) : register_fresh(r);
 	}
-	if (!err)
-		return TOOL_YES;
-	(void)snprintf(what, sizeof(what), "cannot register session %s", r->id);
-	say_refused(&r->m, what, err);
-	return mnt_is_away(err) ? TOOL_CANNOT_TELL : TOOL_NO;
+	return err ? refused(r, err) : TOOL_YES;
 }
 
 /* An outcome may have ended it before: that is success here. */
