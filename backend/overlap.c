@@ -452,7 +452,7 @@ const char *artifact_show(const char *name, const char *repo)
 	size_t n = strlen(repo);
 	const char *path;
 
-	if (strncmp(name, repo, n) || name[n] != ':')
+	if (strncmp(name, repo, n) != 0 || name[n] != ':')
 		return name;
 	path = name + n + 1;
 	return memchr(path, ':', strcspn(path, "/")) ? name : path;
@@ -463,7 +463,7 @@ int artifact_overlap(const char *a, const char *b)
 	const char *colon = strchr(a, ':');
 	size_t n = colon ? (size_t)(colon - a) + 1 : 0;
 
-	if (!n || strncmp(a, b, n))
+	if (!n || strncmp(a, b, n) != 0)
 		return 0;
 	return path_overlap((struct span){ a + n, a + strlen(a) },
 			    (struct span){ b + n, b + strlen(b) });

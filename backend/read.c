@@ -148,7 +148,7 @@ int64_t read_limit(struct db *db, enum limit which)
 	while (text && lines_next(&l, &line, &n)) {
 		char number[32];
 
-		if (n <= len + 1 || n - len > sizeof(number) || strncmp(line, name, len) ||
+		if (n <= len + 1 || n - len > sizeof(number) || strncmp(line, name, len) != 0 ||
 		    line[len] != ' ')
 			continue;
 		(void)snprintf(number, sizeof(number), "%.*s", (int)(n - len - 1), line + len + 1);

@@ -1,4 +1,5 @@
 /* What several rules share: who may, which task, which session. */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -113,6 +114,7 @@ static int refuse_right(struct tx *tx, enum right right, const struct task *t,
 	if (right == RIGHT_SESSION)
 		return tx_refuse(tx, EPERM, "write to your own session",
 				 "a session's files are its own");
+	assert(t);
 	if (t->token)
 		return tx_refuse(tx, EPERM, "claim it when it is free, or ask the holder",
 				 "task %s is held by session %s: only its holder changes it",
@@ -135,6 +137,7 @@ int rules_may(struct tx *tx, enum right right, const struct task *t, const struc
 	struct grant g = { .token = 0 };
 	int may;
 
+	assert(t || (right != RIGHT_TASK && right != RIGHT_RESULT));
 	if (t && t->token && read_grant(tx->db, t->token, &g) < 0)
 		return tx_fail(tx, -EIO);
 	switch (right) {

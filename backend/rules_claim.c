@@ -360,9 +360,10 @@ int rule_extend(struct tx *tx, const struct change *c)
 		err = rules_artifacts(tx, &t, c->text, c->n, ARTIFACTS_CLAIM, &added, &given_up);
 	if (!err)
 		err = rules_free(tx, t.id, added);
-	tx->result->id = g.token;
-	if (!err)
+	if (!err) {
+		tx->result->id = g.token;
 		return rules_emit_artifacts(tx, &t, added, given_up);
+	}
 	json_decref(added);
 	json_decref(given_up);
 	return err;
@@ -399,7 +400,7 @@ int rule_break(struct tx *tx, const struct change *c)
 	char name[NAME_BUFFER], token[24];
 	struct grant g;
 	struct task t;
-	int64_t want;
+	int64_t want = 0;
 	int used = 0, err = rules_may(tx, RIGHT_OPERATOR, NULL, NULL);
 
 	if (err)

@@ -208,7 +208,7 @@ static int import_state(struct import *im)
 	AUTO_FREE char *here = im->task.id ? tx_attr(im->tx->db, im->task.id, "hold") : NULL;
 	int64_t at = 0;
 
-	if (strcmp(to, "idea") && strcmp(to, "ready") && strcmp(to, "done"))
+	if (strcmp(to, "idea") != 0 && strcmp(to, "ready") != 0 && strcmp(to, "done") != 0)
 		return bad(im, EINVAL, "state", "idea, ready or done");
 	if (done && time_parse(done, &at))
 		return bad(im, EINVAL, "done", "not a time");

@@ -46,13 +46,13 @@ static int lose_all(struct tx *tx, int64_t session, const char *reason)
 {
 	struct grant g;
 	int64_t token = 0;
-	int got, err = 0;
+	int got = 0, err = 0;
 
 	while (!err && (got = db_int(tx->db, &token, Q(HELD_NEXT), I(session), I(token))) > 0) {
 		got = read_grant(tx->db, token, &g);
 		err = got > 0 ? rules_lose(tx, &g, reason, NULL) : tx_fail(tx, -EIO);
 	}
-	return err;
+	return err || got >= 0 ? err : tx_fail(tx, got);
 }
 
 static int end_session(struct tx *tx, const struct session *s, const char *reason)
@@ -164,13 +164,13 @@ static int expire_leases(struct tx *tx)
 {
 	struct grant g;
 	int64_t token = 0;
-	int got, err = 0;
+	int got = 0, err = 0;
 
 	while (!err && (got = db_int(tx->db, &token, Q(LEASE_DUE), I(tx->boot))) > 0) {
 		got = read_grant(tx->db, token, &g);
 		err = got > 0 ? rules_lose(tx, &g, "expired", NULL) : tx_fail(tx, -EIO);
 	}
-	return err;
+	return err || got >= 0 ? err : tx_fail(tx, got);
 }
 
 /* Does a process that joined SESSION live? What cannot be looked at counts as alive. */
@@ -191,7 +191,7 @@ static int end_idle(struct tx *tx)
 {
 	struct session s;
 	int64_t id = 0;
-	int got, err = 0;
+	int got = 0, err = 0;
 
 	while (!err && (got = db_int(tx->db, &id, Q(IDLE_DUE), I(tx->boot))) > 0) {
 		if (read_session(tx->db, id, &s) <= 0)
@@ -202,20 +202,20 @@ static int end_idle(struct tx *tx)
 		else
 			err = end_session(tx, &s, "idle");
 	}
-	return err;
+	return err || got >= 0 ? err : tx_fail(tx, got);
 }
 
 static int reopen_daily(struct tx *tx)
 {
 	struct task t;
 	int64_t id = 0;
-	int got, err = 0;
+	int got = 0, err = 0;
 
 	while (!err && (got = db_int(tx->db, &id, Q(DAILY_DUE), I(tx->wall))) > 0) {
 		got = read_task(tx->db, id, &t);
 		err = got > 0 ? tx_emit(tx, "due", rules_body(tx, &t)) : tx_fail(tx, -EIO);
 	}
-	return err;
+	return err || got >= 0 ? err : tx_fail(tx, got);
 }
 
 /* The one place where time ends things. */

@@ -1,4 +1,5 @@
 /* Fields: a value checked, compared, and set; lists with tables of their own. */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,8 +53,11 @@ static int target_find(struct tx *tx, const struct change *c, struct target *t)
 
 static int target_may(struct tx *tx, const struct change *c, const struct target *t)
 {
-	int err = rules_may(tx, t->field->right, c->of == THING_TASK ? &t->task : NULL,
-			    c->of == THING_SESSION ? &t->session : NULL);
+	int err;
+
+	assert(t->field);
+	err = rules_may(tx, t->field->right, c->of == THING_TASK ? &t->task : NULL,
+			c->of == THING_SESSION ? &t->session : NULL);
 
 	if (!err && c->of == THING_SESSION && t->session.ended)
 		return tx_refuse(tx, ESTALE, "register a new session", "session %s has ended",

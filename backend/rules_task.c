@@ -1,5 +1,6 @@
 /* Tasks on the board: draft, publish, cancel, reopen. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "backend/clean.h"
@@ -24,7 +25,7 @@ int rule_draft(struct tx *tx, const struct change *c)
 		return tx_refuse(tx, EEXIST, "look at tasks/NAME/, or choose another name",
 				 "there is a task %s", c->name);
 	t.id = 0;
-	(void)strcpy(t.name, c->name);
+	(void)snprintf(t.name, sizeof(t.name), "%s", c->name);
 	body = rules_body(tx, &t);
 	(void)json_object_del(body, "task_id");
 	tx->result->id = tx->seq + 1;

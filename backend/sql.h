@@ -1,4 +1,7 @@
 /* sql: every statement of the store, named. SQL(NAME, "text"); values are bound. */
+#ifndef SQL
+extern int sql_text_is_for_sqlite_c; /* included for its SQL() rows alone */
+#else
 /* clang-format off */
 
 /* the connection */
@@ -272,3 +275,4 @@ SQL(CHECK_CONFLICTS,
     "SELECT count(*) FROM board b JOIN tasks t ON t.id = b.task WHERE t.gone = 0 AND b.state < 2 AND b.conflicts <>"
     " (SELECT count(*) FROM artifacts a JOIN held o ON o.task <> a.task AND overlaps(a.name, o.name) WHERE a.task = b.task AND a.live > 0)")
 /* clang-format on */
+#endif

@@ -183,7 +183,7 @@ char *day_text(int64_t day, char out[DAY_TEXT])
 	int64_t era, of_era, y, of_year, m;
 
 	if (day < date_day(0, 1, 1) || day > date_day(9999, 12, 31))
-		return strcpy(out, "?");
+		return memcpy(out, "?", 2);
 	day += EPOCH_DAYS;
 	era = floor_div(day, ERA_DAYS);
 	of_era = day - era * ERA_DAYS;
@@ -204,7 +204,7 @@ char *time_text(int64_t ms, char out[TIME_TEXT])
 	size_t n;
 
 	if (!ms)
-		return strcpy(out, "-");
+		return memcpy(out, "-", 2);
 	n = strlen(day_text(day, out));
 	if (n > 1)
 		(void)snprintf(out + n, TIME_TEXT - n, "T%02d:%02d:%02dZ", s / 3600, s / 60 % 60,
@@ -380,7 +380,7 @@ char *duration_text(int64_t ms, char out[DURATION_TEXT])
 	const struct unit *u = units;
 
 	if (!ms)
-		return strcpy(out, "0s");
+		return memcpy(out, "0s", 3);
 	while (ms % u->ms)
 		u++;
 	(void)snprintf(out, DURATION_TEXT, "%lld%s", (long long)(ms / u->ms), u->name);

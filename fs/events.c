@@ -26,7 +26,7 @@ int events_read(struct request *r, int64_t off, size_t size, struct buf *out)
 {
 	int64_t seen = store_bytes(r->fs->store);
 	AUTO_ROWS *rows = NULL;
-	int got;
+	int got = 0;
 
 	if (off < 0 || off >= seen)
 		return 0;
@@ -43,7 +43,7 @@ int events_read(struct request *r, int64_t off, size_t size, struct buf *out)
 	}
 	if (out->n > size)
 		out->n = size;
-	return out->err;
+	return got < 0 ? got : out->err;
 }
 
 /* The log is served by offset; its text is never rendered whole. */

@@ -330,7 +330,7 @@ void node_path(struct request *r, uint64_t ino, const char *name, struct buf *ou
 	while (depth--) {
 		if (chain[depth]->name)
 			buf_str(out, chain[depth]->name);
-		else
+		else if (chain[depth]->each)
 			thing_name(r, chain[depth], ids[depth], out);
 		if (depth || name)
 			buf_char(out, '/');

@@ -211,7 +211,7 @@ static void tag_of(const char *label, char tag[NAME_LEN_MAX + 1])
 {
 	size_t n = 0;
 
-	for (; label[n] && n < NAME_LEN_MAX; n++)
+	for (; n < NAME_LEN_MAX && label[n]; n++)
 		tag[n] = name_check(&label[n], 1) && label[n] != '.' ? '-' : label[n];
 	tag[n] = '\0';
 	if (tag[0] == '.')

@@ -248,23 +248,29 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*x, *y);
 }
 
-/* By name, as `bd export` has it: two exports differ only where tasks do. */
-static int write_tasks(json_t *tasks)
+/* By name, as `bd export` has it: two exports differ only where tasks do. NAMES has room for all. */
+static int write_sorted(json_t *tasks, const char **names)
 {
-	size_t n = 0, all = json_object_size(tasks);
-	AUTO_FREE const char **names = calloc(all + 1, sizeof(char *));
 	const char *name;
 	json_t *task;
-	int err = names ? 0 : -ENOMEM;
+	size_t n = 0;
+	int err = 0;
 
-	if (err)
-		return err;
 	json_object_foreach(tasks, name, task)
 		names[n++] = name;
 	qsort(names, n, sizeof(names[0]), by_name);
 	for (size_t i = 0; !err && i < n; i++)
 		err = write_task(tasks, json_object_get(tasks, names[i]));
 	return err ? err : fflush(stdout) ? -errno : 0;
+}
+
+static int write_tasks(json_t *tasks)
+{
+	const char **names = calloc(json_object_size(tasks) + 1, sizeof(names[0]));
+	int err = names ? write_sorted(tasks, names) : -ENOMEM;
+
+	free(names);
+	return err;
 }
 
 /* All is read before the first line is written: no half export looks whole. */

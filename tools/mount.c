@@ -80,7 +80,7 @@ static int parse(struct request *r, int argc, char **argv)
 		else if (c == 'f')
 			r->foreground = 1;
 		else if (c == 'r')
-			r->ready_fd = atoi(optarg);
+			r->ready_fd = (int)strtol(optarg, NULL, 10);
 		else if (c == 'h')
 			return -1;
 		else
