@@ -250,8 +250,10 @@ int offline_backup(const char *dir, const char *file, struct buf *says)
 	(void)db_run(db, Q(COMMIT)); /* VACUUM INTO takes its own snapshot */
 	(void)umask(077);
 	err = db_copy(db, file);
-	if (err)
+	if (err) {
 		buf_line(says, "%s: %s (%s)", file, strerror(-err), db_message(db));
+		(void)unlink(file);
+	}
 	db_close(db);
 	if (!err)
 		err = db_open(file, DB_WRITE, NULL, &copy);

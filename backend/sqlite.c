@@ -261,9 +261,12 @@ const char *db_message(struct db *db)
 	return sqlite3_errmsg(db->conn);
 }
 
+/* query_only would forbid the copy too; a reader's file is opened read-only all the same. */
 int db_copy(struct db *db, const char *path)
 {
-	return db_run(db, Q(COPY), T(path));
+	int err = db_script(db, "PRAGMA query_only=OFF");
+
+	return err ? err : db_run(db, Q(COPY), T(path));
 }
 
 int db_integrity(struct db *db, char **says)
