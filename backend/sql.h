@@ -214,7 +214,8 @@ SQL(LIST_ENDED_SESSION,
 SQL(STAT_ENDED_SESSION, "SELECT uid, ended, gid FROM sessions WHERE id = ?1 AND ended > 0")
 SQL(FIND_PROBE, "SELECT id FROM probes WHERE name = ?2 AND gone = 0")
 SQL(LIST_PROBE, "SELECT id, name FROM probes WHERE gone = 0 AND id > ?2 ORDER BY id")
-SQL(STAT_PROBE, "SELECT 0, 0 FROM probes WHERE id = ?1 AND gone = 0")
+SQL(STAT_PROBE,
+    "SELECT 0, coalesce((SELECT max(changed) FROM attrs WHERE thing = ?1), 0) FROM probes WHERE id = ?1 AND gone = 0")
 SQL(FIND_DAY,
     "SELECT ?1 FROM sessions WHERE ended >= ?1 * 86400000 AND ended < (?1 + 1) * 86400000 UNION ALL"
     " SELECT ?1 FROM finished WHERE at >= ?1 * 86400000 AND at < (?1 + 1) * 86400000 LIMIT 1")
@@ -229,7 +230,7 @@ SQL(LIST_DAY_TASK,
     "SELECT f.task, t.name FROM finished f JOIN tasks t ON t.id = f.task WHERE f.at >= ?1 * 86400000 AND f.at < (?1 + 1) * 86400000 AND f.task > ?2 ORDER BY f.task")
 SQL(FIND_DAY_TASK,
     "SELECT f.task FROM tasks t JOIN finished f ON t.id = f.task WHERE t.name = ?2 AND t.gone = 0 AND f.at >= ?1 * 86400000 AND f.at < (?1 + 1) * 86400000")
-SQL(STAT_SESSION, "SELECT uid, ended FROM sessions WHERE id = ?1")
+SQL(STAT_SESSION, "SELECT uid, max(started, ended) FROM sessions WHERE id = ?1")
 SQL(SESSION_TOKENS, "SELECT count(*) FROM sessions WHERE ended = 0")
 SQL(HISTORY, "SELECT line FROM events WHERE task = ?1 AND task > 0 ORDER BY seq")
 

@@ -148,6 +148,8 @@ static int stat_thing(struct request *r, const struct node *n, const struct kind
 		return got ? got : -ESTALE;
 	st->st_uid = (uint32_t)rows_int(rows, 0);
 	ms = rows_int(rows, 1);
+	if (!ms)
+		return 0; /* no time of its own: the mount's */
 	st->st_mtim.tv_sec = ms / 1000;
 	st->st_mtim.tv_nsec = (ms % 1000) * 1000000;
 	return 0;

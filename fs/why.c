@@ -1,5 +1,8 @@
 /*
- * why: the last refusals in words, by session and by (uid, parent process).
+ * why: the last refusals in words, by session and by (uid, process that asks).
+ * Who asks may be a command, and then the shell that started it reads `why`
+ * through another one; or the shell itself (`echo x > f`). So a refusal is
+ * kept for the process and for its parent.
  * Memory of the daemon; a session's is also kept with the session.
  */
 #include <errno.h>
@@ -18,7 +21,7 @@
 struct why_key {
 	int64_t session;
 	uint32_t uid;
-	int32_t parent;
+	int32_t shell; /* parent of who reads `why` */
 };
 
 struct why {
@@ -92,7 +95,9 @@ void request_note(struct request *r, int err, const struct buf *why)
 	}
 	key.session = 0;
 	key.uid = r->uid;
-	key.parent = r->parent;
+	key.shell = r->parent;
+	why_put(r->fs->why, &key, buf_text(&text));
+	key.shell = r->actor.pid;
 	why_put(r->fs->why, &key, buf_text(&text));
 }
 
@@ -106,7 +111,7 @@ void request_why(struct request *r, int64_t session, struct buf *out)
 	key.session = session;
 	if (!session) {
 		key.uid = r->uid;
-		key.parent = r->parent;
+		key.shell = r->parent;
 	}
 	HASH_FIND(hh, r->fs->why->all, &key, sizeof(key), w);
 	if (w && w->text)
