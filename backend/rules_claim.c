@@ -33,7 +33,8 @@ static int refuse_lost(struct tx *tx, const struct grant *g)
 	char when[TIME_TEXT];
 
 	return tx_refuse(
-		tx, ESTALE, "stop this work; to start it again, knowingly: mv ready/TASK claims/",
+		tx, ESTALE,
+		"stop this work, and touch sessions/ID; to start it again, knowingly: mv ready/TASK claims/",
 		"your session %s lost %s at %s (%s); what it wrote since then is not covered",
 		g->holder, g->name, time_text(g->ended, when), g->how);
 }

@@ -143,7 +143,7 @@ SQL(IDLE_ALL,
 
 /* grants */
 SQL(GRANT, "SELECT g.token, g.task, g.name, g.session, coalesce(s.name, '-'), g.uid, g.pid, g.since,"
-    " g.ttl, g.ended, g.how, g.expires, g.renewed, g.touched"
+    " g.ttl, g.ended, g.how, g.expires, g.renewed, g.touched, g.reported"
     " FROM grants g LEFT JOIN sessions s ON s.id = g.session WHERE g.token = ?")
 SQL(GRANT_ADD, "INSERT INTO grants(token, task, name, session, uid, pid, since, ttl, expires, renewed, touched)"
     " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 + ?8, ?9, ?7)")

@@ -218,18 +218,25 @@ static void reply_attr_of(struct ll *l, struct request *r, fuse_req_t req, uint6
 		(void)fuse_reply_attr(req, &st, attr_seconds(l, n));
 }
 
-/* A session that lost the task hears of it wherever it looks the claim up. */
+/*
+ * A session that lost the task hears of it wherever it looks the claim up, until
+ * `touch sessions/ID` has reported the loss: from then on there is simply no such
+ * claim, and `mv ready/T sessions/ID/claims/` can take it anew (the kernel looks
+ * the new name up first, so an error here would forbid that for ever).
+ */
 static int lookup_lost(struct request *r, uint64_t dir, const char *name)
 {
 	struct grant g;
 
-	if ((dir & 0xffff) != ROW_SESSION_CLAIMS || read_lost(r->db, NODE_ID(dir), name, &g) <= 0)
+	if ((dir & 0xffff) != ROW_SESSION_CLAIMS || read_lost(r->db, NODE_ID(dir), name, &g) <= 0 ||
+	    g.reported)
 		return -ENOENT;
 	(void)request_identify(r, NODE_ID(dir));
 	request_op(r, "look", dir, name);
-	(void)request_refuse(r, ESTALE,
-			     "stop this work; to start it again, knowingly: mv ready/TASK claims/",
-			     "session %s lost %s (%s)", g.holder, name, g.how);
+	(void)request_refuse(
+		r, ESTALE,
+		"stop this work, and touch sessions/ID; to start it again, knowingly: mv ready/TASK claims/",
+		"session %s lost %s (%s)", g.holder, name, g.how);
 	request_note(r, -ESTALE, &r->why);
 	return -ESTALE;
 }
