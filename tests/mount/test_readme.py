@@ -1,0 +1,94 @@
+"""README.md is true: its tour, typed into two shells, gives what it shows."""
+import fcntl
+import os
+import pathlib
+import pty
+import re
+import struct
+import subprocess
+import termios
+import unittest
+
+import lib
+
+README = lib.ROOT / "README.md"
+PAGES = [README, *sorted((lib.ROOT / "docs").glob("*.md"))]
+
+
+def steps():
+    """(shell, command, what it shows) of the tour: "A$ " and "B$ " begin a command."""
+    out = []
+    for language, block in re.findall(r"^```(\w*)\n(.*?)^```", README.read_text(), re.M | re.S):
+        for line in [] if language else block.splitlines(keepends=True):
+            prompt = re.match(r"([AB])\$ (.*)", line)
+            if prompt:
+                out.append([prompt[1], prompt[2], ""])
+            else:
+                out[-1][2] += line
+    return out
+
+
+def same(text):
+    """Times, process ids, tokens and who won the race are the reader's own."""
+    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME", text)
+    return re.sub(r"\d+", "N", text)
+
+
+class Shell:
+    """bash, reading commands as a terminal's does, with a terminal of 80 columns to write to."""
+
+    def __init__(self):
+        self.out, out = pty.openpty()
+        mode = termios.tcgetattr(out)
+        mode[1] &= ~termios.OPOST
+        termios.tcsetattr(out, termios.TCSANOW, mode)
+        fcntl.ioctl(out, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        env = {k: v for k, v in os.environ.items() if k not in ("COORD_SESSION", "BASH_ENV", "COLUMNS")}
+        self.bash = subprocess.Popen(["bash"], stdin=subprocess.PIPE, stdout=out, stderr=out,
+                                     env={**env, "LC_ALL": "C.UTF-8"}, start_new_session=True)
+        os.close(out)
+
+    def type(self, line):
+        """The output of one line."""
+        end = b"<the end of it>\n"
+        self.bash.stdin.write(f"{line}\necho '<the end of it>'\n".encode())
+        self.bash.stdin.flush()
+        got = b""
+        while not got.endswith(end):
+            more = os.read(self.out, 65536)
+            assert more, "the shell ended"
+            got += more
+        return got[: -len(end)].decode()
+
+    def close(self):
+        self.bash.stdin.close()
+        self.bash.wait(lib.PATIENCE)
+        os.close(self.out)
+
+
+class Tour(lib.Case):
+    def test_every_line_of_the_tour_does_what_the_page_shows(self):
+        inbox = str(self.m.base / "inbox")
+        shells = {"A": Shell(), "B": Shell()}
+        for shell in shells.values():
+            self.addCleanup(shell.close)
+        self.assertGreater(len(steps()), 30)
+        for name, command, shown in steps():
+            command = command.replace("/tmp/coord-inbox", inbox)
+            command = command.replace("cd /coord", f"cd {self.m.dir}")
+            with self.subTest(f"{name}$ {command}"):
+                self.assertEqual(same(shells[name].type(command)), same(shown))
+        for shell in shells.values():
+            shell.type("cd /")
+
+
+class Pages(unittest.TestCase):
+    def test_what_the_pages_link_to_is_there(self):
+        for page in PAGES:
+            for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+                with self.subTest(f"{page.name}: {target}"):
+                    self.assertTrue(pathlib.Path(page.parent, target).exists())
+
+
+if __name__ == "__main__":
+    unittest.main()
