@@ -48,7 +48,7 @@ struct daemon {
 	pthread_t writer;
 	int writing;
 	int signals, timer;
-	int64_t armed; /* what the timer is set to, ms since boot */
+	int64_t armed; /* what the timer is set to, ms since boot; -1: never yet */
 	int ready_fd;
 };
 
@@ -326,9 +326,11 @@ static void close_all(struct daemon *d)
 
 int fs_main(const struct mount_options *o)
 {
-	struct daemon d = {
-		.loop = { .epoll = -1 }, .signals = -1, .timer = -1, .ready_fd = o->ready_fd
-	};
+	struct daemon d = { .loop = { .epoll = -1 },
+			    .signals = -1,
+			    .timer = -1,
+			    .armed = -1,
+			    .ready_fd = o->ready_fd };
 	int err = find_operators(&d, o->operators) || open_store(&d, o) || open_loop(&d);
 
 	if (!err && pthread_create(&d.writer, NULL, writer_main, d.fs.store))
