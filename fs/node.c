@@ -329,12 +329,12 @@ void node_path(struct request *r, uint64_t ino, const char *name, struct buf *ou
 		if (n->each && n->each->above)
 			id = thing_above(r, n->each, id);
 	}
-	while (depth--) {
-		if (chain[depth]->name)
-			buf_str(out, chain[depth]->name);
-		else if (chain[depth]->each)
-			thing_name(r, chain[depth], ids[depth], out);
-		if (depth || name)
+	for (int i = depth - 1; i >= 0; i--) {
+		if (chain[i]->name)
+			buf_str(out, chain[i]->name);
+		else if (chain[i]->each)
+			thing_name(r, chain[i], ids[i], out);
+		if (i || name)
 			buf_char(out, '/');
 	}
 	if (name)

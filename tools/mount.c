@@ -94,7 +94,7 @@ static int parse(struct request *r, int argc, char **argv)
 /* The mountpoint and the store by absolute paths: the daemon leaves this directory. */
 static int resolve(struct request *r, const char *mountpoint)
 {
-	AUTO_FREE char *path = NULL;
+	AUTO_FREE char *path = NULL, *relative = NULL;
 	char cwd[2048];
 	struct statfs fs;
 
@@ -113,11 +113,10 @@ static int resolve(struct request *r, const char *mountpoint)
 	(void)snprintf(r->mountpoint, sizeof(r->mountpoint), "%s", path);
 	if (!r->store[0])
 		store_default_dir(r->store, sizeof(r->store));
-	if (r->store[0] != '/' && getcwd(cwd, sizeof(cwd))) {
-		AUTO_FREE char *relative = strdup(r->store);
-
-		(void)snprintf(r->store, sizeof(r->store), "%s/%s", cwd, relative ? relative : "");
-	}
+	if (r->store[0] == '/' || !getcwd(cwd, sizeof(cwd)))
+		return 0;
+	relative = strdup(r->store);
+	(void)snprintf(r->store, sizeof(r->store), "%s/%s", cwd, relative ? relative : "");
 	return 0;
 }
 
