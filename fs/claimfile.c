@@ -133,9 +133,8 @@ static int claims_unlink(struct request *r, int64_t id, const char *name)
 
 static int column_unlink(struct request *r, int64_t id, const char *name)
 {
-	(void)id;
 	(void)name;
-	(void)request_identify(r, 0);
+	(void)request_identify(r, r->node->flags & NODE_SESSION ? id : 0);
 	if (r->node->row == ROW_DONE || r->node->row == ROW_SESSION_DONE)
 		return request_refuse(r, EPERM, "to have it done again: mv done/TASK ready/",
 				      "what was done is kept");
@@ -213,7 +212,7 @@ static int column_rename(struct request *r, int64_t id, const char *name, const 
 	int err;
 
 	if (!m) {
-		(void)request_identify(r, 0);
+		(void)request_identify(r, r->node->flags & NODE_SESSION ? id : 0);
 		return request_refuse(
 			r, EPERM,
 			"README shows the moves: ideas > ready > claims > done, and back to ready",

@@ -107,13 +107,25 @@ static void op_free(struct op *op)
 	free(op);
 }
 
+/* By the path asked for, when nothing else has found out who asks. */
+static void identify_here(struct op *op)
+{
+	struct request *r = &op->r;
+
+	if (!r->identified)
+		(void)request_identify(r, r->node ? node_session(r, r->node, NODE_ID(r->ino)) : 0);
+}
+
 /* ESTALE for what is gone is no refusal worth a word: the kernel looks again. */
 static void refuse(struct op *op, int err, const struct buf *why)
 {
+	AUTO_BUF struct buf said = BUF_INIT;
+
 	if ((why && why->n) || (err != -ESTALE && err != -ENOENT && err != -EINTR)) {
-		if (!op->r.identified)
-			(void)request_identify(&op->r, 0);
-		request_note(&op->r, err, why);
+		if (why)
+			buf_str(&said, buf_text(why)); /* identifying has words of its own */
+		identify_here(op);
+		request_note(&op->r, err, &said);
 	}
 	(void)fuse_reply_err(op->req, -err);
 }
@@ -125,8 +137,9 @@ static void op_decided(struct change *c)
 	fuse_req_interrupt_func(op->req, NULL, NULL);
 	op->r.change = c;
 	(void)store_read_begin(op->ll->fs->store);
-	if (c->result.err)
-		refuse(op, c->result.err, &c->result.why);
+	if (c->result.err) /* of a missing session the search knows more than the rules */
+		refuse(op, c->result.err,
+		       c->result.err == -ENOKEY && op->r.why.n ? &op->r.why : &c->result.why);
 	else
 		op->reply(op);
 	store_read_end(op->ll->fs->store);
@@ -170,7 +183,7 @@ static void op_finish(struct op *op, int err, void (*reply)(struct op *op))
 
 static int refuse_fixed(struct op *op)
 {
-	(void)request_identify(&op->r, 0);
+	identify_here(op);
 	return request_refuse(&op->r, EPERM,
 			      "README says what can be made, moved and removed where",
 			      "this directory is fixed");

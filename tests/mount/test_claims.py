@@ -229,6 +229,22 @@ class Asking(AskingCase):
         self.every_way("EROFS", "a", "t", ["the board is closed", "maintenance"], move="ready")
         self.assertEqual(self.m.ls("claims"), [])
 
+    def test_without_a_session_it_is_ENOKEY(self):
+        m = self.m
+        m.task("t", ["x"])
+        for name, command in [*self.tools(), ("mv", MOVE)]:
+            with self.subTest(tool=name):
+                command = command.format(p="claims/t", t="t", dir="claims", column="ready")
+                done = m.sh(f"{command} || {{ cat why; false; }}")
+                self.assertEqual(errno_said(done), "ENOKEY")
+                self.assertWhy(done.out, "ENOKEY", "no session", "mkdir sessions/")
+
+    def test_a_COORD_SESSION_that_names_no_session_is_ENOKEY(self):
+        self.m.task("t")
+        done = self.m.sh("touch claims/t || { cat why; false; }", session="nobody")
+        self.assertEqual(errno_said(done), "ENOKEY")
+        self.assertWhy(done.out, "ENOKEY", "nobody")
+
     def test_another_uids_session_is_EPERM(self):
         lib.need_root()
         m = self.m
@@ -554,6 +570,16 @@ class Ending(Case):
         self.assertEqual(m.column("after"), "ready")
         m.sh("mv done/t ready/")
         self.assertEqual(m.column("after"), "blocked")
+
+    def test_moves_keep_the_name_and_are_no_exchange(self):
+        m = self.m
+        m.claim("a", "t")
+        path = m.path("sessions", "a", "claims", "t")
+        self.refused("EINVAL", os.rename, path, m.path("sessions", "a", "done", "u"))
+        self.assertWhy(m.why("a"), "EINVAL", "keeps the name")
+        m.task("u")
+        self.assertEqual(exchange(m.path("claims", "t"), m.path("ready", "u")), "EINVAL")
+        self.assertEqual(m.column("t"), "claims")
 
     def test_a_move_that_is_none_is_EPERM(self):
         m = self.m
