@@ -97,7 +97,6 @@ static int grant_row(struct rows *r, struct grant *out)
 	out->expires = rows_int(r, 11);
 	out->renewed = rows_int(r, 12);
 	out->touched = rows_int(r, 13);
-	out->reported = (int)rows_int(r, 14);
 	return 1;
 }
 

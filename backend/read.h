@@ -52,7 +52,6 @@ struct grant {
 	char how[16];		  /* finished released expired broken ended handed */
 	int64_t expires, renewed; /* ms since boot; of a live one */
 	int64_t touched;	  /* wall ms: the holder's last sign of work */
-	int reported;		  /* a loss: the session has been told */
 };
 
 int read_task(struct db *db, int64_t id, struct task *out);

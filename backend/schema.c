@@ -69,7 +69,7 @@ static const char version_1[] =
 	"CREATE INDEX grants_held ON grants(uid, session, token) WHERE ended = 0;"
 	"CREATE INDEX grants_expires ON grants(expires) WHERE ended = 0;"
 	"CREATE INDEX grants_finished ON grants(session, name, token) WHERE how = 'finished';"
-	"CREATE INDEX grants_lost ON grants(session, name) WHERE how IN ('expired', 'broken');"
+	"CREATE INDEX grants_lost ON grants(name, session) WHERE how IN ('expired', 'broken');"
 	"CREATE INDEX grants_unreported ON grants(session, token)"
 	" WHERE how IN ('expired', 'broken') AND reported = 0;"
 	"CREATE TABLE probes(id INTEGER PRIMARY KEY, name TEXT NOT NULL,"

@@ -143,7 +143,7 @@ SQL(IDLE_ALL,
 
 /* grants */
 SQL(GRANT, "SELECT g.token, g.task, g.name, g.session, coalesce(s.name, '-'), g.uid, g.pid, g.since,"
-    " g.ttl, g.ended, g.how, g.expires, g.renewed, g.touched, g.reported"
+    " g.ttl, g.ended, g.how, g.expires, g.renewed, g.touched"
     " FROM grants g LEFT JOIN sessions s ON s.id = g.session WHERE g.token = ?")
 SQL(GRANT_ADD, "INSERT INTO grants(token, task, name, session, uid, pid, since, ttl, expires, renewed, touched)"
     " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 + ?8, ?9, ?7)")
@@ -151,6 +151,7 @@ SQL(GRANT_END, "UPDATE grants SET ended = ?, finish = ?, how = ? WHERE token = ?
 SQL(GRANT_REPORTED, "UPDATE grants SET reported = 1 WHERE token = ?")
 SQL(GRANT_LOST, "SELECT token FROM grants WHERE session = ? AND name = ? AND how IN ('expired', 'broken') AND superseded = 0"
     " ORDER BY token DESC LIMIT 1")
+SQL(LOST_BY_ANY, "SELECT session FROM grants WHERE name = ? AND how IN ('expired', 'broken') AND superseded = 0 LIMIT 1")
 SQL(GRANT_SUPERSEDE, "UPDATE grants SET superseded = 1 WHERE session = ? AND name = ? AND how IN ('expired', 'broken')")
 SQL(UNREPORTED, "SELECT token FROM grants WHERE session = ? AND reported = 0"
 		" AND how IN ('expired', 'broken') ORDER BY token LIMIT 1")

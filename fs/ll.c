@@ -19,6 +19,7 @@
 #include "fs/events.h"
 #include "fs/handle.h"
 #include "fs/ll.h"
+#include "fs/lost.h"
 #include "fs/verdict.h"
 
 #define FIXED_SECONDS 60.0 /* fixed names and texts */
@@ -231,29 +232,6 @@ static void reply_attr_of(struct ll *l, struct request *r, fuse_req_t req, uint6
 		(void)fuse_reply_attr(req, &st, attr_seconds(l, n));
 }
 
-/*
- * A session that lost the task hears of it wherever it looks the claim up, until
- * `touch sessions/ID` has reported the loss: from then on there is simply no such
- * claim, and `mv ready/T sessions/ID/claims/` can take it anew (the kernel looks
- * the new name up first, so an error here would forbid that for ever).
- */
-static int lookup_lost(struct request *r, uint64_t dir, const char *name)
-{
-	struct grant g;
-
-	if ((dir & 0xffff) != ROW_SESSION_CLAIMS || read_lost(r->db, NODE_ID(dir), name, &g) <= 0 ||
-	    g.reported)
-		return -ENOENT;
-	(void)request_identify(r, NODE_ID(dir));
-	request_op(r, "look", dir, name);
-	(void)request_refuse(
-		r, ESTALE,
-		"stop this work, and touch sessions/ID; to start it again, knowingly: mv ready/TASK claims/",
-		"session %s lost %s (%s)", g.holder, name, g.how);
-	request_note(r, -ESTALE, &r->why);
-	return -ESTALE;
-}
-
 static void ll_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct ll *l = fuse_req_userdata(req);
@@ -264,8 +242,12 @@ static void ll_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 	request_start(&r, req, parent);
 	err = node_lookup(&r, parent, name, &ino);
-	if (err == -ENOENT)
-		err = lookup_lost(&r, parent, name);
+	if (!err)
+		lost_source(&r, ino);
+	else if (err == -ENOENT && (err = lost_lookup(&r, parent, name)) == -ESTALE) {
+		request_op(&r, "look", parent, name);
+		request_note(&r, err, &r.why);
+	}
 	if (!err)
 		err = fill_entry(l, &r, ino, &e);
 	if (err)

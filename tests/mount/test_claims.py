@@ -212,6 +212,18 @@ class Asking(AskingCase):
         os.rmdir(self.m.path("tasks", "t"))
         self.every_way("ENOENT", "a", "t", ["there is no task t"])
 
+    def test_a_session_that_lost_the_task_gets_ESTALE_by_touch_and_claims_it_anew_by_mv(self):
+        m = self.m
+        m.session("a")
+        m.task("t", ["x"])
+        for by_path in (False, True):
+            token = m.claim("a", "t") if not by_path else int(value(m.read("claims", "t"), "token"))
+            m.write(f"t {token} stuck\n", "control", "break")
+            self.every_way("ESTALE", "a", "t", ["session a lost t", "(broken)", "mv ready/"])
+            self.assertEqual(m.sh("ls -l ready").rc, 0)  # the kernel knows ready/t by now
+            self.assertEqual(self.ask(MOVE, "a", "t", by_path), "ok")
+            self.assertGreater(int(value(m.read("claims", "t"), "token")), token)
+
     def test_a_limit_is_EDQUOT(self):
         m = self.m
         m.session("a")
@@ -846,6 +858,25 @@ class Break(Case):
         got = as_uid(UID_A, errno_of, m.write, text, "control", "break")
         self.assertIn(got, ("EPERM", "EACCES"))
         self.assertEqual(m.column("t"), "claims")
+
+    def test_the_former_holders_next_act_is_ESTALE(self):
+        m = self.m
+        for act in ("mv claims/t done/", "rm claims/t", "mv claims/t ready/",
+                    "mv sessions/a/claims/t sessions/a/done/", "rm sessions/a/claims/t",
+                    "mv sessions/a/claims/t ready/", "touch sessions/a/claims/t",
+                    ": > sessions/a/claims/t", "echo y >> sessions/a/claims/t"):
+            for other in (False, True):
+                with self.subTest(act=act, another_has_it=other):
+                    m.write(f"t {self.token} again\n", "control", "break")
+                    if other:
+                        m.claim("b", "t")
+                    self.assertEqual(errno_said(m.sh(act, session="a")), "ESTALE")
+                    self.assertWhy(m.why("a"), "ESTALE", "session a lost t", "broken")
+                    if other:
+                        self.assertEqual(value(m.read("claims", "t"), "session"), "b")
+                        m.release("b", "t")
+                    self.assertEqual(m.sh("mv ready/t claims/", session="a").rc, 0)
+                    self.token = int(value(m.read("claims", "t"), "token"))
 
     def test_a_descriptor_of_the_lost_claim_is_stale_even_after_claiming_anew(self):
         m = self.m
