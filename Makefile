@@ -320,8 +320,7 @@ tidy: ## clang-tidy and cppcheck over fs, backend and tools
 			-Wno-unknown-warning-option 2>&1) ||
 		{ echo "$$out" | grep -v " warnings generated.$$"; exit 1; }'
 	cppcheck --quiet -j $(nproc) --std=c11 --language=c --enable=warning,performance,portability \
-		'-DHASH_ITER(hh,head,el,tmp)=for (el = head; el; el = tmp)' \
-		--inline-suppr --suppress=missingIncludeSystem --error-exitcode=1 \
+		--inline-suppr --library=tools/cppcheck.cfg --suppress=missingIncludeSystem --suppress=memleak --error-exitcode=1 \
 		$(defines) -I. $$files
 
 fmt: ## format the C sources in place

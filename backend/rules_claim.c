@@ -352,7 +352,7 @@ int rule_extend(struct tx *tx, const struct change *c)
 {
 	json_t *added = NULL, *given_up = NULL;
 	struct grant g;
-	struct task t;
+	struct task t = { .id = 0 };
 	int err = held_grant(tx, c, &g);
 
 	if (!err)

@@ -65,16 +65,20 @@ void handle_close_all(void)
 {
 	struct handle *h, *next;
 
-	HASH_ITER(hh, handles, h, next)
+	for (h = handles; h; h = next) {
+		next = h->hh.next;
 		handle_close(h->fh);
+	}
 }
 
 void handle_each(void (*fn)(struct handle *h, void *arg), void *arg)
 {
 	struct handle *h, *next;
 
-	HASH_ITER(hh, handles, h, next)
+	for (h = handles; h; h = next) {
+		next = h->hh.next;
 		fn(h, arg);
+	}
 }
 
 static int check_cut(struct request *r, const struct handle *h, const char *p, size_t n)
@@ -124,9 +128,11 @@ int handle_is_winner(int64_t token, int32_t pid, int64_t start)
 {
 	struct handle *h, *next;
 
-	HASH_ITER(hh, handles, h, next)
+	for (h = handles; h; h = next) {
+		next = h->hh.next;
 		if (h->won && h->token == token && h->pid == pid && h->start == start)
 			return 1;
+	}
 	return 0;
 }
 

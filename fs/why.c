@@ -52,8 +52,10 @@ void why_free(struct why_table *t)
 
 	if (!t)
 		return;
-	HASH_ITER(hh, t->all, w, next)
+	for (w = t->all; w; w = next) {
+		next = w->hh.next;
 		why_drop(t, w);
+	}
 	free(t);
 }
 
