@@ -1,43 +1,18 @@
 #include <criterion/criterion.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "backend/clean.h"
 #include "backend/field.h"
 #include "backend/text.h"
+#include "tests/lib/json.h"
 #include "tools/beads.h"
 
-#define SAMPLE "tests/data/beads.jsonl"
-#define SAMPLE_GOOD 9 /* issues in it that become tasks */
 #define N(a) (sizeof(a) / sizeof((a)[0]))
-
-/* Here ' stands for " in all JSON. */
-static json_t *parse(const char *text)
-{
-	AUTO_FREE char *copy = strdup(text);
-	json_error_t error;
-	json_t *v;
-
-	for (char *p = copy; (p = strchr(p, '\''));)
-		*p = '"';
-	v = json_loads(copy, JSON_DECODE_ANY, &error);
-	cr_assert_not_null(v, "%s: %s", text, error.text);
-	return v;
-}
-
-static int same(json_t *a, const char *want)
-{
-	json_t *b = want ? parse(want) : NULL;
-	int equal = want ? json_equal(a, b) : !a;
-
-	json_decref(b);
-	return equal;
-}
 
 static json_t *record_of(const char *issue, unsigned flags, struct buf *notes)
 {
-	json_t *i = parse(issue), *r;
+	json_t *i = json_quoted(issue), *r;
 
 	cr_assert_null(beads_wrong(i), "%s", issue);
 	r = beads_record(i, flags, notes);
@@ -52,7 +27,7 @@ static void converts(const char *issue, const char *key, const char *want)
 	json_t *r = record_of(issue, 0, NULL), *got = json_object_get(r, key);
 	AUTO_FREE char *text = json_dumps(got, JSON_COMPACT | JSON_ENCODE_ANY);
 
-	cr_assert(same(got, want), "%s of %s is %s", key, issue, text ? text : "absent");
+	cr_assert(json_is(got, want), "%s of %s is %s", key, issue, text ? text : "absent");
 	json_decref(r);
 }
 
@@ -63,8 +38,6 @@ static void notes_say(const char *issue, const char *want)
 	json_decref(record_of(issue, 0, &notes));
 	cr_assert(strstr(buf_text(&notes), want), "no \"%s\" in: %s", want, buf_text(&notes));
 }
-
-/* --- one issue to one record --- */
 
 Test(beads, priority_0_is_the_highest_value)
 {
@@ -201,7 +174,7 @@ Test(beads, metadata_in_a_string_is_read)
 	json_t *issue = json_pack("{s:s,s:s}", "id", "a", "metadata", "{\"artifacts\":[\"q\"]}");
 	json_t *r = beads_record(issue, 0, NULL);
 
-	cr_assert(same(json_object_get(r, "artifacts"), "['q']"));
+	cr_assert(json_is(json_object_get(r, "artifacts"), "['q']"));
 	json_decref(r);
 	json_decref(issue);
 }
@@ -217,7 +190,7 @@ Test(beads, files_in_the_description_are_artifacts_when_asked)
 			    "'metadata':{'artifacts':['src/b.c']}}";
 	json_t *r = record_of(issue, BEADS_GUESS, NULL);
 
-	cr_assert(same(json_object_get(r, "artifacts"), "['src/b.c','src/a.c']"));
+	cr_assert(json_is(json_object_get(r, "artifacts"), "['src/b.c','src/a.c']"));
 	json_decref(r);
 	converts(issue, "artifacts", "['src/b.c']");
 }
@@ -285,313 +258,18 @@ Test(beads, what_is_no_issue_is_wrong_or_skipped)
 	json_t *i;
 
 	for (size_t k = 0; k < N(wrong); k++) {
-		i = parse(wrong[k]);
+		i = json_quoted(wrong[k]);
 		cr_assert_not_null(beads_wrong(i), "%s", wrong[k]);
 		json_decref(i);
 	}
-	i = parse("{'id':'a','status':'tombstone'}");
+	i = json_quoted("{'id':'a','status':'tombstone'}");
 	cr_assert_str_eq(beads_skipped(i), "tombstone");
 	json_decref(i);
-	i = parse("{'_type':'memory'}");
+	i = json_quoted("{'_type':'memory'}");
 	cr_assert_null(beads_wrong(i));
 	cr_assert_str_eq(beads_skipped(i), "memory");
 	json_decref(i);
-	i = parse("{'_type':'issue','id':'a'}");
+	i = json_quoted("{'_type':'issue','id':'a'}");
 	cr_assert_null(beads_skipped(i));
 	json_decref(i);
-}
-
-/* --- and back --- */
-
-/* What the mount shows of a task right after its import. */
-static json_t *imported(json_t *issue)
-{
-	json_t *task = beads_record(issue, 0, NULL);
-	const char *state = beads_text(task, "state"), *done = beads_text(task, "done");
-	const char *column = "ready";
-	char when[TIME_TEXT];
-	int64_t ms;
-
-	if (strcmp(state, "ready") != 0)
-		column = strcmp(state, "done") == 0 ? "done" : "ideas";
-	else if (json_object_get(task, "hold"))
-		column = "blocked";
-	(void)json_object_set_new(task, "column", json_string(column));
-	(void)json_object_set_new(task, "token", json_string("-"));
-	if (!time_parse(done, &ms))
-		(void)json_object_set_new(task, "finished", json_string(time_text(ms, when)));
-	(void)json_object_set_new(task, "created", json_string("2026-06-01T00:00:00Z"));
-	(void)json_object_set_new(task, "changed", json_string("2026-06-02T00:00:00Z"));
-	return task;
-}
-
-static json_t *task_of(const char *issue)
-{
-	json_t *i = parse(issue), *task = imported(i);
-
-	json_decref(i);
-	return task;
-}
-
-static void change(json_t *task, const char *key, const char *value)
-{
-	cr_assert_eq(json_object_set_new(task, key, parse(value)), 0);
-}
-
-/* Member KEY of the issue of TASK is WANT. */
-static void gives(const json_t *task, const char *key, const char *want)
-{
-	json_t *issue = beads_issue(task, NULL);
-	AUTO_FREE char *text = json_dumps(issue, JSON_COMPACT);
-
-	cr_assert(same(json_object_get(issue, key), want), "%s is not %s in %s", key,
-		  want ? want : "absent", text);
-	json_decref(issue);
-}
-
-/* Each issue of a file of lines to FN, what is no issue left out; how many. */
-static int each_issue(const char *path, void (*fn)(json_t *issue))
-{
-	FILE *f = fopen(path, "re");
-	AUTO_FREE char *line = NULL;
-	size_t size = 0;
-	int n = 0;
-
-	cr_assert_not_null(f, "%s", path);
-	while (getline(&line, &size, f) > 0) {
-		json_t *issue = json_loads(line, 0, NULL);
-
-		if (issue && !beads_wrong(issue) && !beads_skipped(issue)) {
-			fn(issue);
-			n++;
-		}
-		json_decref(issue);
-	}
-	(void)fclose(f);
-	return n;
-}
-
-/* Equal, and the members in the same order. */
-static void comes_back(json_t *issue)
-{
-	json_t *task = imported(issue), *back = beads_issue(task, NULL);
-	AUTO_FREE char *was = json_dumps(issue, JSON_COMPACT);
-	AUTO_FREE char *is = json_dumps(back, JSON_COMPACT);
-
-	cr_assert_str_eq(is, was);
-	json_decref(back);
-	json_decref(task);
-}
-
-Test(beads, the_sample_comes_back_as_it_was)
-{
-	cr_assert_eq(each_issue(SAMPLE, comes_back), SAMPLE_GOOD);
-}
-
-Test(beads, a_real_backlog_comes_back_as_it_was)
-{
-	const char *dir = getenv("COORDFS_DATA");
-	char path[4096];
-
-	if (!dir)
-		cr_skip_test("COORDFS_DATA names no directory with backlog.jsonl");
-	(void)snprintf(path, sizeof(path), "%s/backlog.jsonl", dir);
-	cr_assert_gt(each_issue(path, comes_back), 0);
-}
-
-Test(beads, the_column_decides_the_status)
-{
-	static const char *const want[][3] = {
-		/* status upstream, column here, status after */
-		{ "'open'", "'ready'", "'open'" },
-		{ "'open'", "'blocked'", "'open'" },
-		{ "'open'", "'claims'", "'in_progress'" },
-		{ "'open'", "'done'", "'closed'" },
-		{ "'open'", "'ideas'", "'draft'" },
-		{ "'in_progress'", "'blocked'", "'in_progress'" },
-		{ "'in_progress'", "'claims'", "'in_progress'" },
-		{ "'in_progress'", "'ready'", "'open'" },
-		{ "'hooked'", "'claims'", "'hooked'" },
-		{ "'deferred'", "'blocked'", "'deferred'" },
-		{ "'deferred'", "'ready'", "'open'" },
-		{ "'deferred'", "'claims'", "'in_progress'" },
-		{ "'closed'", "'done'", "'closed'" },
-		{ "'closed'", "'ready'", "'open'" },
-		{ "'draft'", "'ready'", "'open'" },
-		{ "'proposed'", "'ideas'", "'proposed'" },
-		{ "'custom'", "'blocked'", "'custom'" },
-	};
-
-	for (size_t i = 0; i < N(want); i++) {
-		char issue[128];
-		json_t *task;
-
-		(void)snprintf(issue, sizeof(issue), "{'id':'a','status':%s}", want[i][0]);
-		task = task_of(issue);
-		change(task, "column", want[i][1]);
-		gives(task, "status", want[i][2]);
-		json_decref(task);
-	}
-}
-
-Test(beads, finishing_here_closes_with_date_and_reason)
-{
-	json_t *task = task_of("{'id':'a','status':'open','updated_at':'2020-01-01T00:00:00Z'}");
-
-	change(task, "column", "'done'");
-	change(task, "token", "'17'");
-	change(task, "finished", "'2026-06-02T01:02:03Z'");
-	change(task, "result", "'all of it'");
-	gives(task, "status", "'closed'");
-	gives(task, "closed_at", "'2026-06-02T01:02:03Z'");
-	gives(task, "close_reason", "'all of it'");
-	gives(task, "updated_at", "'2026-06-02T00:00:00Z'");
-	json_decref(task);
-}
-
-Test(beads, what_was_reopened_here_is_open_and_has_no_date)
-{
-	json_t *task = task_of("{'id':'a','status':'closed','closed_at':'2020-01-02T03:04:05.5Z',"
-			       "'close_reason':'r'}");
-
-	change(task, "column", "'ready'");
-	gives(task, "status", "'open'");
-	gives(task, "closed_at", NULL);
-	gives(task, "close_reason", NULL);
-	change(task, "column", "'done'");
-	change(task, "token", "'99'");
-	gives(task, "closed_at", "'2020-01-02T03:04:05.5Z'");
-	change(task, "finished", "'2026-06-02T01:02:03Z'");
-	gives(task, "closed_at", "'2026-06-02T01:02:03Z'");
-	json_decref(task);
-}
-
-Test(beads, only_what_was_changed_here_is_laid_over)
-{
-	json_t *task = task_of("{'id':'a','title':'x\\ty','description':'b\\r\\n','priority':'P1',"
-			       "'labels':['a b'],'estimated_minutes':5,'keep':{'z':1}}");
-
-	gives(task, "title", "'x\\ty'");
-	change(task, "value", "'1'");
-	gives(task, "priority", "3");
-	gives(task, "title", "'x\\ty'");
-	gives(task, "labels", "['a b']");
-	gives(task, "keep", "{'z':1}");
-	change(task, "title", "'new'");
-	gives(task, "title", "'new'");
-	change(task, "body", "''");
-	gives(task, "description", "''");
-	change(task, "tags", "['p','q']");
-	gives(task, "labels", "['p','q']");
-	change(task, "cost", "'7.6'");
-	gives(task, "estimated_minutes", "8");
-	json_decref(task);
-}
-
-Test(beads, values_beyond_the_priorities_are_the_nearest)
-{
-	json_t *task = task_of("{'id':'a','priority':2}");
-
-	change(task, "value", "'100'");
-	gives(task, "priority", "0");
-	change(task, "value", "'-7'");
-	gives(task, "priority", "4");
-	change(task, "value", "''");
-	gives(task, "priority", "2");
-	change(task, "value", "'2.0'");
-	gives(task, "updated_at", NULL);
-	json_decref(task);
-}
-
-Test(beads, needs_changed_here_leave_other_dependencies_alone)
-{
-	json_t *task =
-		task_of("{'id':'a','dependencies':[{'depends_on_id':'b','type':'blocks','k':1},"
-			"{'depends_on_id':'c','type':'blocks'},"
-			"{'depends_on_id':'b','type':'parent-child'}]}");
-
-	change(task, "needs", "['b','d']");
-	gives(task, "dependencies",
-	      "[{'depends_on_id':'b','type':'blocks','k':1},"
-	      "{'depends_on_id':'b','type':'parent-child'},"
-	      "{'issue_id':'a','depends_on_id':'d','type':'blocks',"
-	      "'created_at':'2026-06-02T00:00:00Z'}]");
-	json_decref(task);
-}
-
-Test(beads, needs_that_could_not_be_imported_are_no_change)
-{
-	json_t *task = task_of("{'id':'a','dependencies':[{'depends_on_id':'b','type':'blocks'},"
-			       "{'depends_on_id':'nope','type':'blocks'}]}");
-
-	change(task, "needs", "['b']");
-	change(task, "dropped", "['nope']");
-	gives(task, "dependencies",
-	      "[{'depends_on_id':'b','type':'blocks'},{'depends_on_id':'nope','type':'blocks'}]");
-	gives(task, "updated_at", NULL);
-	change(task, "needs", "[]");
-	gives(task, "dependencies", "[{'depends_on_id':'nope','type':'blocks'}]");
-	json_decref(task);
-}
-
-Test(beads, artifacts_changed_here_go_into_the_metadata)
-{
-	json_t *task = task_of("{'id':'a','metadata':{'artifacts':['x//y'],'other':1}}");
-
-	change(task, "artifacts", "['x/y']");
-	gives(task, "metadata", "{'artifacts':['x//y'],'other':1}");
-	change(task, "artifacts", "['x/y','z']");
-	gives(task, "metadata", "{'artifacts':['x/y','z'],'other':1}");
-	json_decref(task);
-	task = task_of("{'id':'a'}");
-	change(task, "artifacts", "['z']");
-	gives(task, "metadata", "{'artifacts':['z']}");
-	json_decref(task);
-}
-
-Test(beads, metadata_that_was_a_string_stays_one)
-{
-	json_t *issue = json_pack("{s:s,s:s}", "id", "a", "metadata", "{\"artifacts\":[\"q\"]}");
-	json_t *task = imported(issue), *back, *metadata;
-
-	change(task, "artifacts", "['q','r']");
-	back = beads_issue(task, NULL);
-	cr_assert(json_is_string(json_object_get(back, "metadata")));
-	metadata = beads_metadata(back);
-	cr_assert(same(metadata, "{'artifacts':['q','r']}"));
-	json_decref(metadata);
-	json_decref(back);
-	json_decref(task);
-	json_decref(issue);
-}
-
-Test(beads, metadata_that_cannot_take_artifacts_is_left_and_noted)
-{
-	json_t *task = task_of("{'id':'a','metadata':[1]}"), *back;
-	AUTO_BUF struct buf notes = BUF_INIT;
-
-	change(task, "artifacts", "['q']");
-	back = beads_issue(task, &notes);
-	cr_assert(same(json_object_get(back, "metadata"), "[1]"));
-	cr_assert(strstr(buf_text(&notes), "a: metadata is no object"));
-	json_decref(back);
-	json_decref(task);
-}
-
-Test(beads, a_task_born_here_is_a_whole_issue)
-{
-	json_t *task =
-		parse("{'task':'n','title':'t','column':'ready','kind':'standing','value':'3',"
-		      "'needs':['m'],'created':'2026-06-01T00:00:00Z',"
-		      "'changed':'2026-06-02T00:00:00Z'}");
-	json_t *issue = beads_issue(task, NULL);
-
-	cr_assert(
-		same(issue,
-		     "{'id':'n','title':'t','description':'','status':'open','priority':1,"
-		     "'issue_type':'epic','created_at':'2026-06-01T00:00:00Z',"
-		     "'updated_at':'2026-06-02T00:00:00Z','dependencies':[{'issue_id':'n',"
-		     "'depends_on_id':'m','type':'blocks','created_at':'2026-06-02T00:00:00Z'}]}"));
-	json_decref(issue);
-	json_decref(task);
 }
