@@ -48,6 +48,7 @@ struct actor {
 	int64_t start;	 /* of pid, clock ticks */
 	int64_t session; /* thing id; 0: none */
 	int64_t joined;	 /* session of the nearest joined ancestor; 0: none */
+	int64_t foreign; /* the session found belongs to another uid; session is 0 then */
 	enum actor_how how;
 	int is_operator; /* root, the mount's owner, the operators' group */
 	int is_owner;	 /* root or the mount's owner */

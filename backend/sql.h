@@ -229,7 +229,7 @@ SQL(LIST_DAY_TASK,
     "SELECT f.task, t.name FROM finished f JOIN tasks t ON t.id = f.task WHERE f.at >= ?1 * 86400000 AND f.at < (?1 + 1) * 86400000 AND f.task > ?2 ORDER BY f.task")
 SQL(FIND_DAY_TASK,
     "SELECT f.task FROM tasks t JOIN finished f ON t.id = f.task WHERE t.name = ?2 AND t.gone = 0 AND f.at >= ?1 * 86400000 AND f.at < (?1 + 1) * 86400000")
-SQL(STAT_SESSION, "SELECT uid, ended FROM sessions WHERE id = ?1")
+SQL(STAT_SESSION, "SELECT uid, max(started, ended) FROM sessions WHERE id = ?1")
 SQL(SESSION_TOKENS, "SELECT count(*) FROM sessions WHERE ended = 0")
 SQL(HISTORY, "SELECT line FROM events WHERE task = ?1 AND task > 0 ORDER BY seq")
 

@@ -125,7 +125,9 @@ static void op_decided(struct change *c)
 	fuse_req_interrupt_func(op->req, NULL, NULL);
 	op->r.change = c;
 	(void)store_read_begin(op->ll->fs->store);
-	if (c->result.err)
+	if (c->result.err == -ENOKEY && op->r.why.n)
+		refuse(op, c->result.err, &op->r.why); /* what was seen of the caller says more */
+	else if (c->result.err)
 		refuse(op, c->result.err, &c->result.why);
 	else
 		op->reply(op);
