@@ -58,6 +58,7 @@ enum thing_kind { THING_CONTROL, THING_TASK, THING_SESSION, THING_PROBE, THING_K
 
 #define CHANGE_ANEW 1u	 /* claim although it was lost before, knowingly */
 #define CHANGE_APPEND 2u /* set: add the lines to what is there */
+#define CHANGE_GO_ON 4u	 /* set, append: the first goes on where the last line ends */
 
 struct result {
 	int err;	/* 0 or -errno */
