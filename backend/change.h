@@ -48,6 +48,7 @@ struct actor {
 	int64_t start;	 /* of pid, clock ticks */
 	int64_t session; /* thing id; 0: none */
 	int64_t joined;	 /* session of the nearest joined ancestor; 0: none */
+	int64_t foreign; /* the session found belongs to another uid; session is 0 then */
 	enum actor_how how;
 	int is_operator; /* root, the mount's owner, the operators' group */
 	int is_owner;	 /* root or the mount's owner */
@@ -57,6 +58,7 @@ enum thing_kind { THING_CONTROL, THING_TASK, THING_SESSION, THING_PROBE, THING_K
 
 #define CHANGE_ANEW 1u	 /* claim although it was lost before, knowingly */
 #define CHANGE_APPEND 2u /* set: add the lines to what is there */
+#define CHANGE_GO_ON 4u	 /* set, append: the first goes on where the last line ends */
 
 struct result {
 	int err;	/* 0 or -errno */

@@ -41,11 +41,20 @@ int rules_task(struct tx *tx, const char *name, struct task *out)
 	return 0;
 }
 
+static int refuse_foreign(struct tx *tx, const struct session *s)
+{
+	return tx_refuse(tx, EPERM, "act as a session of your own uid",
+			 "session %s belongs to uid %u, you are uid %u", s->name, s->uid,
+			 tx->actor->uid);
+}
+
 int rules_actor(struct tx *tx, struct session *out)
 {
 	const struct actor *a = tx->actor;
 	int got;
 
+	if (!a->session && a->foreign && read_session(tx->db, a->foreign, out) > 0)
+		return refuse_foreign(tx, out);
 	if (!a->session)
 		return tx_refuse(
 			tx, ENOKEY,
@@ -59,11 +68,7 @@ int rules_actor(struct tx *tx, struct session *out)
 			tx, ESTALE,
 			"register a new one: mkdir sessions/NEWID (ids are never used twice)",
 			"session %s has ended", got ? out->name : "?");
-	if (out->uid != a->uid && !a->is_operator)
-		return tx_refuse(tx, EPERM, "act as a session of your own uid",
-				 "session %s belongs to uid %u, you are uid %u", out->name,
-				 out->uid, a->uid);
-	return 0;
+	return out->uid == a->uid || a->is_operator ? 0 : refuse_foreign(tx, out);
 }
 
 int rules_open(struct tx *tx)

@@ -338,15 +338,27 @@ static int emit_set(struct tx *tx, const struct change *c, const struct target *
 	return tx_emit(tx, "set", body);
 }
 
+static json_t *needs_now(struct tx *tx, int64_t task)
+{
+	AUTO_ROWS *r = db_rows(tx->db, Q(NEEDS_OF), I(task));
+	json_t *list = json_array();
+
+	while (list && rows_next(r) > 0)
+		(void)json_array_append_new(list, json_string(rows_text(r, 0)));
+	return list;
+}
+
 static int set_needs(struct tx *tx, const struct change *c, const struct target *t,
 		     const char *text, size_t n)
 {
-	json_t *needs = json_lines(text, n);
-	int err = needs_exist(tx, needs);
+	json_t *needs = json_lines(text, n), *now = needs_now(tx, c->thing);
+	int same = json_equal(needs, now);
+	int err = same ? 0 : needs_exist(tx, needs);
 
-	if (!err)
+	json_decref(now);
+	if (!err && !same)
 		err = rules_acyclic(tx, t->task.name, needs);
-	if (!err)
+	if (!err && !same)
 		return emit_set(tx, c, t, needs);
 	json_decref(needs);
 	return err;
@@ -417,7 +429,23 @@ static int set_value(struct tx *tx, const struct change *c, const struct target 
 	return set_plain(tx, c, t, n ? text : NULL);
 }
 
-/* With O_APPEND: what was there, and the new lines behind it. */
+/* The lines of B, each once. */
+static int unique_lines(struct buf *b)
+{
+	json_t *lines = json_lines(buf_text(b), b->n), *v;
+	size_t i;
+
+	buf_clear(b);
+	json_array_foreach(lines, i, v)
+		buf_printf(b, "%s%s", i ? "\n" : "", json_string_value(v));
+	json_decref(lines);
+	return b->err;
+}
+
+/*
+ * With O_APPEND: what was there, and the new lines behind it. Words that are
+ * there already stay where they are.
+ */
 static int append_value(struct tx *tx, const struct change *c, const struct target *t,
 			const char *text, struct buf *out)
 {
@@ -431,8 +459,10 @@ static int append_value(struct tx *tx, const struct change *c, const struct targ
 	} else if ((old = tx_attr(tx->db, c->thing, c->field))) {
 		buf_line(out, "%s", old);
 	}
+	if (c->flags & CHANGE_GO_ON && out->n)
+		out->n--; /* the last line goes on */
 	buf_str(out, text);
-	return out->err;
+	return t->field->type == FIELD_WORDS && !out->err ? unique_lines(out) : out->err;
 }
 
 int rule_set(struct tx *tx, const struct change *c)

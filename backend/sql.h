@@ -223,6 +223,8 @@ SQL(FIND_DAY,
 SQL(LIST_DAY,
     "SELECT DISTINCT day, date(day * 86400, 'unixepoch') FROM (SELECT ended / 86400000 AS day FROM sessions WHERE ended > 0"
     " UNION SELECT at / 86400000 FROM finished) WHERE day > ?2 ORDER BY day")
+SQL(STAT_DAY, "SELECT 0, ?1 * 86400000")
+SQL(DAY_NAME, "SELECT date(?1 * 86400, 'unixepoch')")
 SQL(LIST_DAY_SESSION,
     "SELECT id, name FROM sessions WHERE ended >= ?1 * 86400000 AND ended < (?1 + 1) * 86400000 AND ended > 0 AND id > ?2 ORDER BY id")
 SQL(FIND_DAY_SESSION,

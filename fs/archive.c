@@ -11,7 +11,7 @@ static int find_day(const char *name, int64_t *id)
 }
 
 static const struct kind day_kind = {
-	SQL_FIND_DAY, SQL_LIST_DAY, SQL_USER_VERSION, SQL_USER_VERSION, PARENT_ARG, 0, 0, find_day
+	SQL_FIND_DAY, SQL_LIST_DAY, SQL_STAT_DAY, SQL_DAY_NAME, PARENT_ARG, 0, 0, find_day
 };
 static const struct kind day_session = { SQL_FIND_DAY_SESSION,
 					 SQL_LIST_DAY_SESSION,
@@ -71,6 +71,11 @@ static const struct node day[] = {
 };
 
 const struct node archive_rows[] = {
-	{ .type = NODE_DIR, .row = ROW_DAY, .mode = 0555, .each = &day_kind, .children = day },
+	{ .type = NODE_DIR,
+	  .row = ROW_DAY,
+	  .mode = 0555,
+	  .flags = NODE_OWNER,
+	  .each = &day_kind,
+	  .children = day },
 	END,
 };

@@ -99,7 +99,7 @@ int handle_write(struct request *r, struct handle *h, int64_t off, const char *p
 	size_t max = node_of(h->ino)->flags & NODE_LARGE ? LARGE_MAX : FIELD_MAX;
 	int err;
 
-	*append = (h->flags & O_APPEND) != 0;
+	*append = h->flags & O_APPEND ? 1 + h->mid_line : 0;
 	if (n > max || (!*append && h->accepted.n + n > max))
 		return request_refuse(r, E2BIG, "write less", "more than %zu bytes", max);
 	if (!*append && off != (int64_t)h->accepted.n)
@@ -118,8 +118,11 @@ int handle_write(struct request *r, struct handle *h, int64_t off, const char *p
 
 void handle_accept(struct handle *h, const struct buf *text, int append)
 {
-	if (append)
+	if (append) {
+		h->mid_line = !(node_of(h->ino)->flags & NODE_LIST) && text->n &&
+			      text->p[text->n - 1] != '\n';
 		return;
+	}
 	buf_clear(&h->accepted);
 	buf_add(&h->accepted, buf_text(text), text->n);
 }

@@ -20,6 +20,7 @@ struct handle {
 	int64_t start;
 	struct buf text;     /* what reads see */
 	struct buf accepted; /* what writes have put so far */
+	int mid_line;	     /* O_APPEND: the last write ended inside a line */
 	int64_t at;	     /* wait/events: bytes of events seen */
 	void *poll;	     /* wait/events: the kernel's handle to wake; ll.c's */
 	UT_hash_handle hh;
@@ -35,7 +36,8 @@ void handle_each(void (*fn)(struct handle *h, void *arg), void *arg);
 
 /*
  * A write at OFF: the whole text the value would have into OUT, or what is to
- * be added (*APPEND 1). 0, or refused: EINVAL (offset, cut line), E2BIG.
+ * be added (*APPEND 1; 2: to the last line). 0, or refused: EINVAL (offset,
+ * cut line), E2BIG.
  */
 int handle_write(struct request *r, struct handle *h, int64_t off, const char *p, size_t n,
 		 struct buf *out, int *append);

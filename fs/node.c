@@ -379,6 +379,8 @@ int field_store(struct request *r, int64_t id, const char *text, size_t n, int a
 	c->of = node->of;
 	c->thing = id;
 	c->flags = append ? CHANGE_APPEND : 0;
+	if (append > 1)
+		c->flags |= CHANGE_GO_ON;
 	(void)snprintf(c->field, sizeof(c->field), "%s", node->name);
 	return change_text(c, text, n);
 }

@@ -82,23 +82,6 @@ static int is_name_ancestor(const char *a, const char *b)
 	return strncmp(a, b, n) == 0 && b[n] == '.';
 }
 
-static int check_path(struct request *r, int64_t path)
-{
-	struct session mine, other;
-
-	r->actor.session = path;
-	r->actor.how = ACTOR_PATH;
-	if (!r->actor.joined || r->actor.joined == path || r->actor.is_operator)
-		return 0;
-	if (read_session(r->db, r->actor.joined, &mine) <= 0 ||
-	    read_session(r->db, path, &other) <= 0 || is_name_ancestor(mine.name, other.name))
-		return 0;
-	return request_refuse(
-		r, EPERM, "use sessions/YOURS/ or the top-level directories",
-		"you are session %s (joined by process), and this is a path of session %s",
-		mine.name, other.name);
-}
-
 /* COORD_SESSION of the caller, when it names a session. */
 static int64_t env_session(struct request *r, char *name, size_t n, int *err)
 {
@@ -110,6 +93,20 @@ static int64_t env_session(struct request *r, char *name, size_t n, int *err)
 	return read_session_named(r->db, name, &s) > 0 ? s.id : 0;
 }
 
+static void say_no_env(struct request *r, int err)
+{
+	static const char next[] = "act through sessions/ID/claims/, or start with coordfs run";
+
+	if (r->actor.pid)
+		(void)request_refuse(r, ENOKEY, next,
+				     "no session: the environment of pid %d cannot be read (%s)",
+				     r->actor.pid, errno_text(err));
+	else
+		(void)request_refuse(
+			r, ENOKEY, next,
+			"no session: you are in a pid namespace the daemon cannot see into, so your environment cannot be read");
+}
+
 static void find_env(struct request *r, const struct joined *j)
 {
 	char name[256] = "", theirs[256] = "";
@@ -117,11 +114,8 @@ static void find_env(struct request *r, const struct joined *j)
 	int64_t id = env_session(r, name, sizeof(name), &err);
 
 	if (err < 0)
-		(void)request_refuse(r, ENOKEY,
-				     "act through sessions/ID/claims/, or start with coordfs run",
-				     "no session: the environment of pid %d cannot be read (%s)",
-				     r->actor.pid, errno_text(err));
-	else if (err && !id && !j->session)
+		say_no_env(r, err);
+	else if (*name && !id && !j->session)
 		(void)request_refuse(r, ENOKEY, "mkdir sessions/ID first",
 				     "no session: COORD_SESSION=%s names none that is registered",
 				     name);
@@ -133,6 +127,52 @@ static void find_env(struct request *r, const struct joined *j)
 		return;
 	r->actor.session = id;
 	r->actor.how = ACTOR_ENV;
+}
+
+/* Who the caller is by itself. What is another uid's is noted, and is nobody. */
+static void find_own(struct request *r, const struct joined *j)
+{
+	struct session s;
+
+	if (j->session) {
+		r->actor.session = j->session;
+		r->actor.how = ACTOR_JOINED;
+	}
+	find_env(r, j);
+	if (!r->actor.session || r->actor.is_operator ||
+	    (read_session(r->db, r->actor.session, &s) > 0 && s.uid == r->uid))
+		return;
+	r->actor.foreign = r->actor.session;
+	r->actor.session = 0;
+	r->actor.how = ACTOR_NONE;
+}
+
+/* The path's session, unless it contradicts who the caller is: then its own, and refused. */
+static int find_path(struct request *r, const struct joined *j, int64_t path)
+{
+	struct session mine = { .id = 0 }, other;
+
+	if (r->actor.is_operator || read_session(r->db, path, &other) <= 0) {
+		r->actor.session = path;
+		r->actor.how = ACTOR_PATH;
+		return 0;
+	}
+	if (j->session && j->session != path)
+		(void)read_session(r->db, j->session, &mine);
+	if (other.uid == r->uid && (!mine.id || is_name_ancestor(mine.name, other.name))) {
+		r->actor.session = path;
+		r->actor.how = ACTOR_PATH;
+		return 0;
+	}
+	find_own(r, j);
+	if (other.uid != r->uid)
+		return request_refuse(r, EPERM, "act as a session of your own uid",
+				      "session %s belongs to uid %u, you are uid %u", other.name,
+				      other.uid, r->uid);
+	return request_refuse(
+		r, EPERM, "use sessions/YOURS/ or the top-level directories",
+		"you are session %s (joined by process), and this is a path of session %s",
+		mine.name, other.name);
 }
 
 int request_identify(struct request *r, int64_t path_session)
@@ -154,12 +194,8 @@ int request_identify(struct request *r, int64_t path_session)
 	find_joined(r, &j);
 	r->actor.joined = j.session;
 	if (path_session)
-		return check_path(r, path_session);
-	if (j.session) {
-		r->actor.session = j.session;
-		r->actor.how = ACTOR_JOINED;
-	}
-	find_env(r, &j);
+		return find_path(r, &j, path_session);
+	find_own(r, &j);
 	return 0;
 }
 
@@ -170,7 +206,7 @@ struct change *request_change(struct request *r, enum change_kind kind, const ch
 	struct change *c;
 
 	if (name && strlen(name) >= sizeof(c->name)) {
-		(void)request_refuse(r, ENAMETOOLONG, "a name is 128 bytes at most",
+		(void)request_refuse(r, EINVAL, "a name is 128 bytes at most",
 				     "a name of %zu bytes", strlen(name));
 		return NULL;
 	}
@@ -188,5 +224,5 @@ struct change *request_change(struct request *r, enum change_kind kind, const ch
 
 int request_error(struct request *r)
 {
-	return r->why.n ? -ENAMETOOLONG : -ENOMEM;
+	return r->why.n ? -EINVAL : -ENOMEM;
 }

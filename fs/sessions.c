@@ -247,7 +247,7 @@ static int sessions_rmdir(struct request *r, int64_t id, const char *name)
 	(void)id;
 	if (got <= 0)
 		return got ? got : -ENOENT;
-	err = request_identify(r, s.id);
+	err = request_identify(r, s.ended ? 0 : s.id);
 	if (err)
 		return err;
 	if (!request_change(r, CHANGE_END, NULL))

@@ -1,9 +1,8 @@
 /*
- * why: the last refusals in words, by session and by (uid, process that asks).
- * Who asks may be a command, and then the shell that started it reads `why`
- * through another one; or the shell itself (`echo x > f`). So a refusal is
- * kept for the process and for its parent.
- * Memory of the daemon; a session's is also kept with the session.
+ * why: the last refusals in words, by session and by (uid, process): that of
+ * the asker's parent, so that a shell's next command finds it, and its own,
+ * for what a shell does itself. Memory of the daemon; a session's is also kept
+ * with the session.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,17 +20,19 @@
 struct why_key {
 	int64_t session;
 	uint32_t uid;
-	int32_t shell; /* parent of who reads `why` */
+	int32_t pid;
 };
 
 struct why {
 	struct why_key key;
 	char *text;
+	int64_t turn; /* of two, the later is the greater */
 	UT_hash_handle hh;
 };
 
 struct why_table {
 	struct why *all;
+	int64_t turn;
 };
 
 struct why_table *why_new(void)
@@ -52,18 +53,29 @@ void why_free(struct why_table *t)
 
 	if (!t)
 		return;
-	for (w = t->all; w; w = next) {
-		next = w->hh.next;
+	HASH_ITER(hh, t->all, w, next)
 		why_drop(t, w);
-	}
 	free(t);
 }
 
-static void why_put(struct why_table *t, const struct why_key *key, const char *text)
+/* A key has no padding: it is hashed and compared as bytes. */
+static struct why_key key_of(int64_t session, uint32_t uid, int32_t pid)
+{
+	return (struct why_key){ session, session ? 0 : uid, session ? 0 : pid };
+}
+
+static struct why *why_find(const struct why_table *t, struct why_key key)
 {
 	struct why *w = NULL;
 
-	HASH_FIND(hh, t->all, key, sizeof(*key), w);
+	HASH_FIND(hh, t->all, &key, sizeof(key), w);
+	return w;
+}
+
+static void why_put(struct why_table *t, struct why_key key, const char *text)
+{
+	struct why *w = why_find(t, key);
+
 	if (w)
 		why_drop(t, w);
 	if (HASH_COUNT(t->all) >= WHY_MAX)
@@ -71,8 +83,9 @@ static void why_put(struct why_table *t, const struct why_key *key, const char *
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		return;
-	w->key = *key;
+	w->key = key;
 	w->text = strdup(text);
+	w->turn = ++t->turn;
 	HASH_ADD(hh, t->all, key, sizeof(w->key), w);
 }
 
@@ -80,10 +93,8 @@ void request_note(struct request *r, int err, const struct buf *why)
 {
 	struct world *world = store_world(r->fs->store);
 	AUTO_BUF struct buf text = BUF_INIT;
-	struct why_key key;
 	char when[TIME_TEXT];
 
-	memset(&key, 0, sizeof(key));
 	buf_line(&text, "%s %s %s", time_text(world->wall_ms(world), when), errno_text(err), r->op);
 	if (why && why->n)
 		buf_str(&text, buf_text(why));
@@ -91,31 +102,29 @@ void request_note(struct request *r, int err, const struct buf *why)
 		buf_line(&text, "%s\nnext: see docs/tree.md, or README here", strerror(abs(err)));
 	if (text.err)
 		return;
-	if (r->actor.session) {
-		key.session = r->actor.session;
-		why_put(r->fs->why, &key, buf_text(&text));
-	}
-	key.session = 0;
-	key.uid = r->uid;
-	key.shell = r->parent;
-	why_put(r->fs->why, &key, buf_text(&text));
-	key.shell = r->actor.pid;
-	why_put(r->fs->why, &key, buf_text(&text));
+	if (r->actor.session)
+		why_put(r->fs->why, key_of(r->actor.session, 0, 0), buf_text(&text));
+	why_put(r->fs->why, key_of(0, r->uid, r->parent), buf_text(&text));
+	if (r->actor.pid)
+		why_put(r->fs->why, key_of(0, r->uid, r->actor.pid), buf_text(&text));
+}
+
+/* What was refused to a child of r's parent, or of r's process, or to itself: the last. */
+static const struct why *find_without_session(struct request *r)
+{
+	const struct why *w = why_find(r->fs->why, key_of(0, r->uid, r->parent)), *own = NULL;
+
+	if (r->actor.pid)
+		own = why_find(r->fs->why, key_of(0, r->uid, r->actor.pid));
+	return own && (!w || own->turn > w->turn) ? own : w;
 }
 
 void request_why(struct request *r, int64_t session, struct buf *out)
 {
 	AUTO_FREE char *kept = NULL;
-	struct why_key key;
-	struct why *w = NULL;
+	const struct why *w = session ? why_find(r->fs->why, key_of(session, 0, 0)) :
+					find_without_session(r);
 
-	memset(&key, 0, sizeof(key));
-	key.session = session;
-	if (!session) {
-		key.uid = r->uid;
-		key.shell = r->parent;
-	}
-	HASH_FIND(hh, r->fs->why->all, &key, sizeof(key), w);
 	if (w && w->text)
 		buf_str(out, w->text);
 	else if (session && (kept = db_text(r->db, Q(SESSION_WHY), I(session))) && *kept)
