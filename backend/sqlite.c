@@ -17,6 +17,7 @@ struct rows {
 struct db {
 	sqlite3 *conn;
 	int busy;
+	int err; /* what failed since the last BEGIN: nothing more is run until the next */
 	struct rows rows[SQL_COUNT];
 };
 
@@ -54,6 +55,15 @@ static int db_errno(int rc)
 	default:
 		return -EIO;
 	}
+}
+
+/* SQLite knows a full disk, but not an exhausted quota. */
+static int db_result(struct db *db, int rc)
+{
+	int is_write = rc == SQLITE_IOERR_WRITE || rc == SQLITE_IOERR_SHMSIZE;
+	int os = is_write ? sqlite3_system_errno(db->conn) : 0;
+
+	return os == ENOSPC || os == EDQUOT ? -ENOSPC : db_errno(rc);
 }
 
 /* overlaps(name, name): do two canonical artifacts overlap. */
@@ -122,7 +132,23 @@ void db_close(struct db *db)
 
 int db_script(struct db *db, const char *text)
 {
-	return db_errno(sqlite3_exec(db->conn, text, NULL, NULL, NULL));
+	return db_result(db, sqlite3_exec(db->conn, text, NULL, NULL, NULL));
+}
+
+/*
+ * The first failure sticks. SQLite may have rolled everything back, and what
+ * is run next would stand alone, committed by itself.
+ */
+static int db_fail(struct db *db, int err)
+{
+	if (!db->err)
+		db->err = err;
+	return err;
+}
+
+int db_error(const struct db *db)
+{
+	return db->err;
 }
 
 static int rows_prepare(struct rows *r, enum sql id)
@@ -146,6 +172,12 @@ static int rows_bind(struct rows *r, const struct bind *b)
 	return db_errno(rc);
 }
 
+/* A transaction begins anew, or what failed is rolled back. */
+static int is_fresh(enum sql id)
+{
+	return id == SQL_BEGIN_READ || id == SQL_BEGIN_WRITE || id == SQL_ROLLBACK;
+}
+
 struct rows *db_rows_bound(struct db *db, const struct bind *binds)
 {
 	struct rows *r = &db->rows[binds->i];
@@ -155,9 +187,13 @@ struct rows *db_rows_bound(struct db *db, const struct bind *binds)
 	r->db = db;
 	r->busy = 1;
 	db->busy++;
-	r->err = rows_prepare(r, (enum sql)binds->i);
+	if (is_fresh((enum sql)binds->i))
+		db->err = 0;
+	r->err = db->err;
 	if (!r->err)
-		r->err = rows_bind(r, binds + 1);
+		r->err = db_fail(db, rows_prepare(r, (enum sql)binds->i));
+	if (!r->err)
+		r->err = db_fail(db, rows_bind(r, binds + 1));
 	return r;
 }
 
@@ -170,7 +206,7 @@ int rows_next(struct rows *r)
 	rc = sqlite3_step(r->stmt);
 	if (rc == SQLITE_ROW)
 		return 1;
-	r->err = rc == SQLITE_DONE ? 0 : db_errno(rc);
+	r->err = db_fail(r->db, rc == SQLITE_DONE ? 0 : db_result(r->db, rc));
 	return r->err;
 }
 
@@ -183,6 +219,8 @@ const char *rows_text(struct rows *r, int col)
 {
 	const char *s = (const char *)sqlite3_column_text(r->stmt, col);
 
+	if (!s && sqlite3_column_type(r->stmt, col) != SQLITE_NULL)
+		(void)db_fail(r->db, -ENOMEM);
 	return s ? s : "";
 }
 
@@ -237,8 +275,14 @@ int64_t db_get_bound(struct db *db, int64_t dflt, const struct bind *binds)
 char *db_text_bound(struct db *db, const struct bind *binds)
 {
 	AUTO_ROWS *r = db_rows_bound(db, binds);
+	char *text;
 
-	return rows_next(r) > 0 ? strdup(rows_text(r, 0)) : NULL;
+	if (rows_next(r) <= 0)
+		return NULL;
+	text = strdup(rows_text(r, 0));
+	if (!text)
+		(void)db_fail(db, -ENOMEM);
+	return text;
 }
 
 int64_t db_changes(struct db *db)

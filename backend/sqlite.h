@@ -92,10 +92,16 @@ int db_int_bound(struct db *db, int64_t *out, const struct bind *binds);
 #define db_get(db, dflt, ...) db_get_bound(db, dflt, BINDS(__VA_ARGS__))
 int64_t db_get_bound(struct db *db, int64_t dflt, const struct bind *binds);
 
-/* First column of the first row as text, to be freed; NULL: none. */
+/* First column of the first row as text, to be freed; NULL: none, or db_error. */
 #define db_text(db, ...) db_text_bound(db, BINDS(__VA_ARGS__))
 char *db_text_bound(struct db *db, const struct bind *binds);
 
+/*
+ * What failed first since the last BEGIN; 0: nothing. Once something has,
+ * every statement answers it, until a ROLLBACK or the next BEGIN: so nobody
+ * takes what could not be read for absent, and a COMMIT commits all or fails.
+ */
+int db_error(const struct db *db);
 /* Rows the last statement changed. */
 int64_t db_changes(struct db *db);
 /* 1 while a transaction is open on the handle. */

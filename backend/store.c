@@ -300,7 +300,10 @@ void store_read_end(struct store *s)
 {
 	if (db_busy_count(s->reader))
 		abort(); /* an unfinished cursor would miss the next commit */
-	(void)db_run(s->reader, Q(COMMIT));
+	if (!db_error(s->reader))
+		(void)db_run(s->reader, Q(COMMIT));
+	else if (db_in_transaction(s->reader))
+		(void)db_run(s->reader, Q(ROLLBACK));
 }
 
 void store_commit(struct store *s, struct change *c)

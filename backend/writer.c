@@ -155,7 +155,7 @@ static void batch_failed(struct store *s, struct change *all, int err)
 		atomic_store(&s->failed, 1);
 }
 
-static int batch_apply(struct store *s, struct tx *tx, struct change *all)
+static int batch_apply(struct store *s, struct tx *tx, struct change *all, int64_t *due)
 {
 	struct change tick = { .kind = CHANGE_TICK };
 	int err = db_run(tx->db, Q(BEGIN_WRITE));
@@ -169,6 +169,7 @@ static int batch_apply(struct store *s, struct tx *tx, struct change *all)
 			apply_one(s, tx, c);
 	if (tx->err)
 		return tx->err;
+	*due = next_due(tx->db, tx->boot, tx->wall);
 	return db_run(tx->db, Q(COMMIT));
 }
 
@@ -211,11 +212,12 @@ void writer_run_batch(struct store *s)
 		.finish = s->finish,
 		.owner = s->owner,
 	};
+	int64_t due = INT64_MAX;
 	int err;
 
 	if (!all)
 		return;
-	err = atomic_load(&s->failed) ? -EIO : batch_apply(s, &tx, all);
+	err = atomic_load(&s->failed) ? -EIO : batch_apply(s, &tx, all, &due);
 	if (err) {
 		batch_failed(s, all, err);
 	} else {
@@ -223,7 +225,7 @@ void writer_run_batch(struct store *s)
 		s->finish = tx.finish;
 		atomic_store(&s->seen_bytes, tx.finish);
 		atomic_store(&s->seen_seq, tx.seq);
-		atomic_store(&s->due, next_due(s->writer, tx.boot, tx.wall));
+		atomic_store(&s->due, due);
 	}
 	batch_answer(s, all, end);
 }

@@ -163,6 +163,8 @@ static void op_finish(struct op *op, int err, void (*reply)(struct op *op))
 {
 	struct change *c = op->r.change;
 
+	if (db_error(op->r.db)) /* what could not be read was not absent */
+		err = db_error(op->r.db);
 	if (err || !c) {
 		if (err)
 			refuse(op, err, &op->r.why);

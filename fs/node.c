@@ -237,7 +237,9 @@ int node_show(struct request *r, uint64_t ino, struct buf *out)
 	r->ino = was_ino;
 	if (!err && n->flags & NODE_COSTLY)
 		keep_copy(r, n, out->n);
-	return err ? err : out->err;
+	if (!err)
+		err = out->err ? out->err : db_error(r->db);
+	return err;
 }
 
 /* --- listing --- */
