@@ -135,14 +135,24 @@ static int refuse_right(struct tx *tx, enum right right, const struct task *t,
 		t->name, rules_session_name(tx, t->drafter, who));
 }
 
+/* Nobody acts as a session of another uid, nor as one that has ended. */
+static int check_own(struct tx *tx)
+{
+	struct session s;
+
+	return tx->actor->session && !tx->actor->is_operator ? rules_actor(tx, &s) : 0;
+}
+
 /* The one place where rule 7 is decided. */
 int rules_may(struct tx *tx, enum right right, const struct task *t, const struct session *s)
 {
 	const struct actor *a = tx->actor;
 	struct grant g = { .token = 0 };
-	int may;
+	int may, err = right <= RIGHT_RESULT ? check_own(tx) : 0;
 
 	assert(t || (right != RIGHT_TASK && right != RIGHT_RESULT));
+	if (err)
+		return err;
 	if (t && t->token && read_grant(tx->db, t->token, &g) < 0)
 		return tx_fail(tx, -EIO);
 	switch (right) {

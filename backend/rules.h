@@ -29,7 +29,8 @@ enum right {
 	RIGHT_OWNER,	/* root and the mount's owner */
 };
 
-/* Does the actor have RIGHT over the task or session? 0, or refused with EPERM. */
+/* Does the actor have RIGHT over the task or session? 0, or refused: EPERM, and as rules_actor
+ * when it acts as a session that is not its to act as. */
 int rules_may(struct tx *tx, enum right right, const struct task *t, const struct session *s);
 
 /* The acting session, live and of the actor's uid, or refused (ENOKEY, ESTALE, EPERM). */

@@ -161,12 +161,13 @@ static int parse_artifacts(struct import *im, const char *repo, json_t **out)
 static int import_artifacts(struct import *im)
 {
 	AUTO_FREE char *stored = im->task.id ? tx_attr(im->tx->db, im->task.id, "repo") : NULL;
-	const char *repo = json_string_value(json_object_get(im->fields, "repo"));
+	const json_t *taken = json_object_get(im->fields, "repo");
+	const char *repo = taken ? json_string_value(taken) : stored;
 	AUTO_FREE char *here =
 		im->task.id ? lines_of(im->tx, BINDS(Q(ARTIFACTS_TURN), I(im->task.id))) : NULL;
 	AUTO_FREE char *value = NULL;
 	json_t *names = NULL, *old = json_array();
-	int err = parse_artifacts(im, repo ? repo : stored ? stored : "", &names);
+	int err = parse_artifacts(im, repo ? repo : "", &names);
 
 	if (err) {
 		json_decref(old);

@@ -160,6 +160,7 @@ int rule_join(struct tx *tx, const struct change *c)
 
 /* --- time --- */
 
+/* Its holder was not idle till now, and has a lease's time to hear of the loss. */
 static int expire_leases(struct tx *tx)
 {
 	struct grant g;
@@ -169,6 +170,9 @@ static int expire_leases(struct tx *tx)
 	while (!err && (got = db_int(tx->db, &token, Q(LEASE_DUE), I(tx->boot))) > 0) {
 		got = read_grant(tx->db, token, &g);
 		err = got > 0 ? rules_lose(tx, &g, "expired", NULL) : tx_fail(tx, -EIO);
+		if (!err)
+			err = db_run(tx->db, Q(IDLE_RENEW), I(tx->boot), I(read_lease(tx->db)),
+				     I(g.session));
 	}
 	return err || got >= 0 ? err : tx_fail(tx, got);
 }

@@ -143,10 +143,11 @@ static int edit_line(struct artifact_edit *e, const char *line, size_t n)
 	if (minus && !has_artifact(e->tx, e->task->id, a.name))
 		err = tx_refuse(e->tx, ENOENT, "cat the claim shows what it holds",
 				"%s is not among its artifacts", artifact_show(a.name, e->repo));
-	else if (minus)
+	else if (minus && !in_array(e->given_up, a.name))
 		err = json_array_append_new(e->given_up, json_string(a.name));
-	else {
-		(void)json_array_append_new(e->listed, json_string(a.name));
+	else if (!minus) {
+		if (!in_array(e->listed, a.name))
+			(void)json_array_append_new(e->listed, json_string(a.name));
 		if (!has_artifact(e->tx, e->task->id, a.name) && !in_array(e->added, a.name))
 			err = json_array_append_new(e->added, json_string(a.name));
 	}
@@ -154,20 +155,29 @@ static int edit_line(struct artifact_edit *e, const char *line, size_t n)
 	return err < -1 ? err : 0;
 }
 
+/* How many of these lack a literal first segment. */
+static int64_t count_wide(const json_t *names)
+{
+	const json_t *v;
+	int64_t n = 0;
+	size_t i;
+
+	json_array_foreach(names, i, v) {
+		const char *path = strchr(json_string_value(v), ':') + 1;
+
+		n += strcspn(path, "*?[") < strcspn(path, "/");
+	}
+	return n;
+}
+
 /* What is in the way of many: the number and the shape of a claim's artifacts. */
 static int edit_limits(struct artifact_edit *e)
 {
 	int64_t n = db_get(e->tx->db, 0, Q(ARTIFACTS_COUNT), I(e->task->id));
 	int64_t wide = db_get(e->tx->db, 0, Q(ARTIFACTS_WIDE), I(e->task->id));
-	json_t *v;
-	size_t i;
 
 	n += (int64_t)json_array_size(e->added) - (int64_t)json_array_size(e->given_up);
-	json_array_foreach(e->added, i, v) {
-		const char *path = strchr(json_string_value(v), ':') + 1;
-
-		wide += strcspn(path, "*?[") < strcspn(path, "/");
-	}
+	wide += count_wide(e->added) - count_wide(e->given_up);
 	if (n > read_limit(e->tx->db, LIMIT_CLAIM_ARTIFACTS))
 		return tx_refuse(
 			e->tx, EDQUOT, "name directories instead of files, or split the task",
@@ -181,14 +191,30 @@ static int edit_limits(struct artifact_edit *e)
 	return 0;
 }
 
-/* What REPLACE leaves out is given up. */
+/*
+ * What REPLACE leaves out is given up. Where the rest would not stand in the
+ * order of the text, all is given up and added anew.
+ */
 static int edit_rest(struct artifact_edit *e)
 {
 	AUTO_ROWS *r = db_rows(e->tx->db, Q(ARTIFACTS_OF), I(e->task->id));
+	json_t *all = json_array(), *rest = json_array();
 
-	while (rows_next(r) > 0)
-		if (!in_array(e->listed, rows_text(r, 0)))
-			(void)json_array_append_new(e->given_up, json_string(rows_text(r, 0)));
+	while (rows_next(r) > 0) {
+		json_t *to = in_array(e->listed, rows_text(r, 0)) ? rest : e->given_up;
+
+		(void)json_array_append_new(to, json_string(rows_text(r, 0)));
+		(void)json_array_append_new(all, json_string(rows_text(r, 0)));
+	}
+	(void)json_array_extend(rest, e->added);
+	if (!json_equal(rest, e->listed)) {
+		(void)json_array_clear(e->given_up);
+		(void)json_array_extend(e->given_up, all);
+		(void)json_array_clear(e->added);
+		(void)json_array_extend(e->added, e->listed);
+	}
+	json_decref(rest);
+	json_decref(all);
 	return 0;
 }
 

@@ -14,8 +14,10 @@ int rule_draft(struct tx *tx, const struct change *c)
 {
 	struct task t;
 	json_t *body;
-	int got;
+	int got, err = rules_may(tx, RIGHT_ANY, NULL, NULL);
 
+	if (err)
+		return err;
 	if (name_check(c->name, strlen(c->name)))
 		return tx_refuse(tx, EINVAL, next_name, "not a name for a task");
 	got = read_task_named(tx->db, c->name, &t);
@@ -112,8 +114,10 @@ int rule_unhold(struct tx *tx, const struct change *c)
 int rule_reopen(struct tx *tx, const struct change *c)
 {
 	struct task t;
-	int err = rules_task(tx, c->name, &t);
+	int err = rules_may(tx, RIGHT_ANY, NULL, NULL);
 
+	if (!err)
+		err = rules_task(tx, c->name, &t);
 	if (err)
 		return err;
 	if (t.state != TASK_DONE)

@@ -10,8 +10,9 @@
 /* A refusal of the last second, so that its repetition is not recorded again. */
 struct recent_refusal {
 	int32_t pid;
-	int64_t start, wall;
-	uint64_t op; /* hash */
+	int64_t start;
+	int64_t boot; /* ms */
+	uint64_t op;  /* hash */
 };
 #define RECENT_REFUSALS 256
 

@@ -51,7 +51,7 @@ static uint64_t hash_text(const char *s)
 }
 
 /* Was the same refused to the same process within a second? Remembers it if not. */
-static int is_repeat(struct store *s, const struct change *c, int64_t wall, int remember)
+static int is_repeat(struct store *s, const struct change *c, int64_t boot, int remember)
 {
 	uint64_t op = hash_text(c->op ? c->op : "");
 	struct recent_refusal *r;
@@ -59,17 +59,18 @@ static int is_repeat(struct store *s, const struct change *c, int64_t wall, int 
 	for (int i = 0; i < RECENT_REFUSALS; i++) {
 		r = &s->recent[i];
 		if (r->op == op && r->pid == c->actor.pid && r->start == c->actor.start &&
-		    wall - r->wall < 1000 && wall >= r->wall)
+		    boot - r->boot < 1000)
 			return 1;
 	}
 	if (remember) {
 		r = &s->recent[s->recent_at++ % RECENT_REFUSALS];
-		*r = (struct recent_refusal){ c->actor.pid, c->actor.start, wall, op };
+		*r = (struct recent_refusal){ c->actor.pid, c->actor.start, boot, op };
 	}
 	return 0;
 }
 
-/* A session's refusal is kept with it: grading and `why` read it. */
+/* A session's refusal is kept with it: grading and `why` read it. Not that of
+ * another uid, which cannot act as it. */
 static void record_refusal(struct store *s, struct tx *tx, const struct change *c)
 {
 	struct session who;
@@ -77,7 +78,7 @@ static void record_refusal(struct store *s, struct tx *tx, const struct change *
 	char when[TIME_TEXT];
 
 	if (!c->actor.session || read_session(tx->db, c->actor.session, &who) <= 0 ||
-	    is_repeat(s, c, tx->wall, 1))
+	    (who.uid != c->actor.uid && !c->actor.is_operator) || is_repeat(s, c, tx->boot, 1))
 		return;
 	buf_line(&why, "%s %s %s", time_text(tx->wall, when), errno_text(c->result.err),
 		 c->op ? c->op : "-");
@@ -108,7 +109,7 @@ static void apply_one(struct store *s, struct tx *tx, struct change *c)
 	tx->actor = &c->actor;
 	tx->result = &c->result;
 	tx->keep = 0;
-	tx->repeat = is_repeat(s, c, tx->wall, 0);
+	tx->repeat = is_repeat(s, c, tx->boot, 0);
 	savepoint(tx, BINDS(Q(SAVEPOINT)));
 	err = rules[c->kind](tx, c);
 	if (!err && c->actor.session)
