@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -782,6 +783,29 @@ static void ll_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_f
 	ll_flush(req, ino, fi); /* every write was durable before it returned */
 }
 
+/*
+ * Refused for as long as nobody waits here in a queue: left to the kernel, flock on
+ * a claim would succeed for whoever asks, the holder or not.
+ */
+static void ll_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, int op)
+{
+	struct op *asked;
+
+	(void)fi;
+	if (op & LOCK_UN) {
+		(void)fuse_reply_err(req, 0);
+		return;
+	}
+	asked = op_new(req, ino);
+	if (!asked)
+		return;
+	request_op(&asked->r, "flock", ino, NULL);
+	op_finish(asked,
+		  request_refuse(&asked->r, EOPNOTSUPP, "touch claims/TASK",
+				 "locks are not offered here"),
+		  reply_ok);
+}
+
 static void ll_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct handle *h = handle_get(fi->fh);
@@ -946,6 +970,7 @@ static const struct fuse_lowlevel_ops ops = {
 	.flush = ll_flush,
 	.release = ll_release,
 	.fsync = ll_fsync,
+	.flock = ll_flock,
 	.readdir = ll_readdir,
 	.readdirplus = ll_readdirplus,
 	.statfs = ll_statfs,

@@ -1,6 +1,7 @@
 /* status: one screen for whoever looks in. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backend/clean.h"
 #include "backend/text.h"
@@ -41,6 +42,7 @@ int status_show(struct request *r, int64_t id, struct buf *out)
 	buf_line(out, "estop %s", estop ? estop : "-");
 	buf_line(out, "events %lld", (long long)store_seq(r->fs->store));
 	buf_line(out, "mounted %s", time_text(r->fs->mounted, when));
+	buf_line(out, "daemon %d", (int)getpid());
 	buf_line(out, "sessions %lld", (long long)db_get(r->db, 0, Q(SESSION_TOKENS)));
 	show_columns(r, out);
 	buf_line(out, "done-today %lld",

@@ -2,10 +2,12 @@
 #include <err.h>
 #include <errno.h>
 #include <mntent.h>
+#include <poll.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +15,8 @@
 #include "tools/tool.h"
 
 extern const struct tool tool_unmount;
+
+#define END_MS 10000 /* patience for a daemon that writes its last batch */
 
 /*
  * The absolute name of a mount point, to be freed. Only the directory above
@@ -90,9 +94,52 @@ static int unmount(char *dir)
 	return status ? TOOL_NO : TOOL_YES;
 }
 
+/* In another pid namespace the number is somebody else's. */
+static int is_daemon(int pid)
+{
+	char path[64], argv0[8] = "";
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	(void)!fread(argv0, 1, sizeof(argv0), f);
+	(void)fclose(f);
+	return memcmp(argv0, "coordfs", sizeof(argv0)) == 0;
+}
+
+/* The daemon of the mount at DIR, from its file `status`: a pidfd; -1: cannot tell. */
+static int find_daemon(const char *dir)
+{
+	char path[4200], line[128];
+	int pid = 0;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "%s/status", dir);
+	f = fopen(path, "re");
+	if (!f)
+		return -1;
+	while (!pid && fgets(line, sizeof(line), f))
+		if (strncmp(line, "daemon ", 7) == 0)
+			pid = atoi(line + 7);
+	(void)fclose(f);
+	return pid > 0 && is_daemon(pid) ? pidfd_open(pid, 0) : -1;
+}
+
+/* Until the daemon has closed its store, so that it can be mounted again at once. */
+static void await_end(int pidfd)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+	if (pidfd >= 0 && poll(&p, 1, END_MS) == 0)
+		warnx("it is unmounted, but its daemon has not ended yet");
+}
+
 static int unmount_at(const char *path)
 {
 	AUTO_FREE char *dir = resolve(path);
+	AUTO_CLOSE int daemon = -1;
 	int err;
 
 	if (!dir) {
@@ -100,8 +147,13 @@ static int unmount_at(const char *path)
 		return TOOL_NO;
 	}
 	err = find_mount(dir);
-	if (!err)
-		return unmount(dir);
+	if (!err) {
+		daemon = find_daemon(dir);
+		err = unmount(dir);
+		if (!err)
+			await_end(daemon);
+		return err;
+	}
 	if (err == -ENOENT)
 		warnx("%s: nothing is mounted there", dir);
 	else if (err == -EMEDIUMTYPE)

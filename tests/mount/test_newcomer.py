@@ -1,0 +1,115 @@
+"""What a newcomer meets in the first hour, and must not stumble over."""
+import os
+import stat
+
+import lib
+from lib import Case, value
+
+EARLY = 365 * 86400  # nothing here is from 1970
+
+
+class Why(Case):
+    def test_a_shells_own_echo_that_was_refused_is_explained_by_why(self):
+        self.m.task("t")
+        done = self.m.sh("echo 7 > tasks/t/readiness; cat why; :")
+        self.assertIn("ERANGE write tasks/t/readiness", done.out)
+
+    def test_a_command_that_was_refused_is_explained_by_why(self):
+        done = self.m.sh("mkdir tasks/.t; cat why; :")
+        self.assertIn("EINVAL mkdir tasks/.t", done.out)
+
+
+class Lost(Case):
+    def setUp(self):
+        super().setUp()
+        self.m.task("t", ttl="300ms")
+        self.m.session("a")
+        self.m.claim("a", "t")
+        self.m.wait_event("lost", task="t")
+
+    def test_until_it_is_reported_a_loss_is_ESTALE_wherever_the_session_looks(self):
+        self.refused("ESTALE", os.stat, self.m.path("sessions/a/claims/t"))
+        self.refused("ESTALE", self.m.finish, "a", "t")
+
+    def test_once_it_is_reported_mv_into_the_sessions_claims_takes_the_task_anew(self):
+        before = self.m.events("claim")[-1]["token"]
+        self.refused("EKEYEXPIRED", os.utime, self.m.path("sessions/a"))
+        self.refused("ESTALE", self.m.claim, "a", "t")
+        self.m.write("60m\n", "tasks", "t", "ttl")
+        self.assertEqual(self.m.sh("mv ready/t sessions/a/claims/").rc, 0)
+        self.assertGreater(int(value(self.m.read("claims/t"), "token")), before)
+
+
+class Flock(Case):
+    def test_flock_is_refused_loudly_and_does_not_run_the_command(self):
+        lib.need_tool("flock")
+        self.m.task("t")
+        self.m.session("a")
+        self.m.claim("a", "t")
+        done = self.m.sh("flock claims/t echo ran; cat why; :")
+        self.assertNotIn("ran", done.out)
+        self.assertIn("EOPNOTSUPP flock claims/t", done.out)
+
+
+class Times(Case):
+    def test_sessions_and_probes_and_their_files_have_times_of_today(self):
+        self.m.session("a")
+        os.mkdir(self.m.path("probes/p"))
+        self.m.write("true\n", "probes/p/command")
+        for path in ("sessions/a", "sessions/a/state", "probes/p", "probes/p/command"):
+            self.assertGreater(os.stat(self.m.path(path)).st_mtime, EARLY, path)
+
+
+class Offline(Case):
+    def test_a_backup_opens_as_a_store_that_says_it_was_restored(self):
+        self.m.task("t")
+        store = self.m.base / "copy"
+        store.mkdir()
+        done = self.m.offline("backup", str(store / "store.db"))
+        self.assertEqual((done.rc, done.err), (0, ""))
+        with lib.Mount(store=store) as copy:
+            self.assertEqual(copy.ls("ready"), ["t"])
+            restored = copy.events("restored")[-1]
+            self.assertEqual(restored["from_seq"], self.m.events()[-1]["seq"])
+            self.assertGreater(restored["seq"], restored["from_seq"] + 1)
+
+    def test_a_backup_that_cannot_be_written_leaves_nothing_behind(self):
+        self.m.task("t")
+        file = self.m.base / "there-is-none" / "file"
+        self.assertEqual(self.m.offline("backup", str(file)).rc, 3)
+        file = self.m.base / "there"
+        file.write_text("kept")
+        self.assertEqual(self.m.offline("backup", str(file)).rc, 3)
+        self.assertEqual(file.read_text(), "kept")
+
+    def test_unmount_returns_once_the_daemon_has_ended_and_the_store_is_free(self):
+        for i in range(5):
+            self.m.task(f"t{i}")
+            self.assertEqual(lib.sh([lib.COORDFS, "unmount", str(self.m.dir)]).rc, 0)
+            self.assertEqual(self.m.wait_exit(0), 0)
+            self.m.start()
+
+
+class Demo(Case):
+    """tools/demo, what `make run` shows, where something is mounted already."""
+
+    def demo(self, mnt):
+        return self.m.sh([str(lib.ROOT / "tools/demo")], env={"COORD_MOUNT": str(mnt)}, cwd="/")
+
+    def test_where_coordfs_is_mounted_the_demo_only_shows_it(self):
+        before = self.m.hash()
+        done = self.demo(self.m.dir)
+        self.assertEqual(done.rc, 0, done.err)
+        self.assertIn(f"coordfs is mounted on {self.m.dir} already", done.out)
+        self.assertIn("ready", done.out)
+        self.assertEqual(self.m.hash(), before)
+
+    def test_a_directory_with_files_in_it_is_left_alone(self):
+        there = self.m.base / "there"
+        there.mkdir()
+        (there / "file").touch()
+        done = self.demo(there)
+        self.assertEqual(done.rc, 1)
+        self.assertIn("holds files already", done.err)
+        self.assertFalse(lib.is_mounted(there))
+        self.assertTrue(stat.S_ISREG((there / "file").stat().st_mode))
