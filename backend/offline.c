@@ -207,11 +207,13 @@ static int check_tables(struct db *db, struct buf *says)
 static int check_events(struct db *db, struct buf *says)
 {
 	int64_t gap = 0;
+	int got = db_int(db, &gap, Q(EVENTS_GAP));
 
-	if (db_int(db, &gap, Q(EVENTS_GAP)) <= 0)
-		return 0;
-	buf_line(says, "events: a gap before %lld", (long long)gap);
-	return 1;
+	if (got > 0)
+		buf_line(says, "events: a gap before %lld", (long long)gap);
+	else if (got < 0)
+		buf_line(says, "events: %s", db_message(db));
+	return got != 0;
 }
 
 int offline_check(const char *dir, struct buf *says)

@@ -120,7 +120,7 @@ int schema_migrate(struct db *db)
 		return err;
 	if (app != SCHEMA_APPLICATION_ID && (app || version || db_get(db, 0, Q(COUNT_TABLES))))
 		return -ENOTUNIQ;
-	err = 0;
+	err = db_script(db, "PRAGMA journal_mode=WAL"); /* it stays so; not before it is ours */
 	for (; !err && version < NEWEST; version++)
 		err = migrate_one(db, (int)version);
 	return err;

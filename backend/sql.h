@@ -33,7 +33,7 @@ SQL(EVENT_COPY, "INSERT INTO events(seq, finish, task, line) VALUES(?, ?, ?, ?)"
 SQL(EVENTS_AFTER, "SELECT seq, line FROM events WHERE seq > ? ORDER BY seq LIMIT ?")
 SQL(EVENTS_GAP,
     "SELECT e.seq FROM events e WHERE e.seq > 1 AND NOT EXISTS(SELECT 1 FROM events p"
-    " WHERE p.seq = e.seq - 1) AND json_extract(e.line, '$.event') <> 'restored' LIMIT 1")
+    " WHERE p.seq = e.seq - 1) AND CASE WHEN json_valid(e.line) THEN json_extract(e.line, '$.event') ELSE '' END <> 'restored' LIMIT 1")
 
 /* tasks */
 #define TASK_COLUMNS                                                                              \

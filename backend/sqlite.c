@@ -77,7 +77,7 @@ static void sql_overlaps(sqlite3_context *ctx, int n, sqlite3_value **v)
 }
 
 static const char *const pragmas[] = {
-	[DB_WRITE] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+	[DB_WRITE] = "PRAGMA synchronous=FULL;"
 		     "PRAGMA wal_autocheckpoint=1000; PRAGMA journal_size_limit=8388608;"
 		     "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
 		     "PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0; PRAGMA cache_size=-65536;",

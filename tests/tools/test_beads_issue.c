@@ -103,7 +103,7 @@ Test(beads_issue, a_real_backlog_comes_back_as_it_was)
 	char path[4096];
 
 	if (!dir) {
-		cr_log_warn("*** SKIPPED: COORDFS_DATA names no directory with backlog.jsonl");
+		(void)fputs("*** SKIPPED: COORDFS_DATA names no directory with backlog.jsonl\n", stderr);
 		cr_skip_test("no COORDFS_DATA");
 	}
 	(void)snprintf(path, sizeof(path), "%s/backlog.jsonl", dir);
