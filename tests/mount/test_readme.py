@@ -89,6 +89,22 @@ class Pages(unittest.TestCase):
                 with self.subTest(f"{page.name}: {target}"):
                     self.assertTrue(pathlib.Path(page.parent, target).exists())
 
+    def test_the_tests_that_the_guarantees_name_are_there(self):
+        page = (lib.ROOT / "docs/guarantees.md").read_text()
+        named = re.findall(r"`(\w+)\.(\w+)\.(test_\w+)`", page)
+        self.assertGreater(len(named), 9)
+        for file, case, test in named:
+            with self.subTest(f"{file}.{case}.{test}"):
+                text = "".join(f.read_text() for f in (lib.ROOT / "tests").glob(f"*/{file}.py"))
+                classes = {c.split("(")[0]: c for c in re.split(r"^class ", text, flags=re.M)[1:]}
+                self.assertTrue(f"def {test}(" in classes.get(case, ""), "no such test")
+        units = "".join(f.read_text() for f in (lib.ROOT / "tests").glob("*/test_*.c"))
+        named = re.findall(r"`(\w+)/(\w+)`", page)
+        self.assertGreater(len(named), 9)
+        for suite, test in named:
+            with self.subTest(f"{suite}/{test}"):
+                self.assertTrue(re.search(rf"Test\({suite}, {test}\b", units), "no such unit test")
+
 
 if __name__ == "__main__":
     unittest.main()
