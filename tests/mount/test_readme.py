@@ -89,6 +89,28 @@ class Pages(unittest.TestCase):
                 with self.subTest(f"{page.name}: {target}"):
                     self.assertTrue(pathlib.Path(page.parent, target).exists())
 
+    def named_in(self, page, names, form):
+        text = (lib.ROOT / page).read_text()
+        for name in names:
+            with self.subTest(name):
+                self.assertTrue(form.format(name) in text, f"not in {page}")
+
+    def test_every_source_file_is_in_the_layout(self):
+        files = [f.name for d in ("fs", "backend", "tools") for f in (lib.ROOT / d).iterdir()
+                 if re.fullmatch(r"[a-z_-]+(\.[a-z]+)?", f.name)]
+        self.assertGreater(len(files), 50)
+        self.named_in("docs/architecture.md", files, "`{}`")
+
+    def test_every_subcommand_is_in_the_manual(self):
+        tools = re.findall(r"^  (\w+) ", lib.sh([lib.COORDFS, "help"]).out, re.M)
+        self.assertGreater(len(tools), 8)
+        self.named_in("docs/man/coordfs.1", tools, "\\fBcoordfs {}")
+
+    def test_every_event_is_in_the_table_of_events(self):
+        kinds = re.findall(r'^\t\{ "([a-z-]+)", project_', (lib.ROOT / "backend/project.c").read_text(), re.M)
+        self.assertGreater(len(kinds), 20)
+        self.named_in("docs/tree.md", set(kinds) - {"judged"}, "`{}`")
+
     def test_the_tests_that_the_guarantees_name_are_there(self):
         page = (lib.ROOT / "docs/guarantees.md").read_text()
         named = re.findall(r"`(\w+)\.(\w+)\.(test_\w+)`", page)
