@@ -47,7 +47,7 @@ def errno_said(done):
     for words, name in BY_ANOTHER_NAME.items():
         if words in done.err:
             return name
-    named = re.search(r"\b(E[A-Z]{3,})\b: |Unknown system error -(\d+)", done.err)  # node's
+    named = re.search(r"\b(E[A-Z]{3,})\b: |(?:Unknown system error |errno: )-(\d+)", done.err)  # node's
     if named:
         return named.group(1) or errno.errorcode[int(named.group(2))]
     for number, name in errno.errorcode.items():
@@ -266,7 +266,8 @@ class Asking(AskingCase):
             for name, command in [*self.tools(), ("mv", MOVE)]:
                 with self.subTest(tool=name, by_path=by_path):
                     self.assertEqual(self.ask(command, "a", "t", by_path, uid=UID_B), "EPERM")
-                    self.assertWhy(m.why("a"), "EPERM", f"session a belongs to uid {UID_A}")
+                    told = m.sh("cat why", uid=UID_B).out
+                    self.assertWhy(told, "EPERM", f"session a belongs to uid {UID_A}")
         self.assertEqual(self.ask(MAKERS["touch"], "a", "t", uid=UID_A), "ok")
 
     def test_an_ended_session_claims_nothing(self):

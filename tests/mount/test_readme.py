@@ -1,12 +1,8 @@
 """README.md is true: its tour, typed into two shells, gives what it shows."""
-import fcntl
 import os
 import pathlib
-import pty
 import re
-import struct
 import subprocess
-import termios
 import unittest
 
 import lib
@@ -35,18 +31,13 @@ def same(text):
 
 
 class Shell:
-    """bash, reading commands as a terminal's does, with a terminal of 80 columns to write to."""
+    """bash, reading one command after the other; ls writes as to a terminal of 80 columns."""
 
     def __init__(self):
-        self.out, out = pty.openpty()
-        mode = termios.tcgetattr(out)
-        mode[1] &= ~termios.OPOST
-        termios.tcsetattr(out, termios.TCSANOW, mode)
-        fcntl.ioctl(out, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        env = {k: v for k, v in os.environ.items() if k not in ("COORD_SESSION", "BASH_ENV", "COLUMNS")}
-        self.bash = subprocess.Popen(["bash"], stdin=subprocess.PIPE, stdout=out, stderr=out,
-                                     env={**env, "LC_ALL": "C.UTF-8"}, start_new_session=True)
-        os.close(out)
+        env = {k: v for k, v in os.environ.items() if k not in ("COORD_SESSION", "BASH_ENV")}
+        self.bash = subprocess.Popen(["bash"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                     stderr=subprocess.STDOUT, env={**env, "LC_ALL": "C.UTF-8"})
+        self.type('ls() { command ls -C -w 80 "$@"; }')
 
     def type(self, line):
         """The output of one line."""
@@ -55,7 +46,7 @@ class Shell:
         self.bash.stdin.flush()
         got = b""
         while not got.endswith(end):
-            more = os.read(self.out, 65536)
+            more = os.read(self.bash.stdout.fileno(), 65536)
             assert more, "the shell ended"
             got += more
         return got[: -len(end)].decode()
@@ -63,7 +54,7 @@ class Shell:
     def close(self):
         self.bash.stdin.close()
         self.bash.wait(lib.PATIENCE)
-        os.close(self.out)
+        self.bash.stdout.close()
 
 
 class Tour(lib.Case):
