@@ -106,6 +106,20 @@ def need_tool(*names):
         raise unittest.SkipTest(f"there is no {' '.join(missing)} here")
 
 
+def unshare(*flags):
+    """The argument vector of unshare(1); skips the test where it does not work.
+
+    In a chroot / is no mount point, so nothing can be said about its propagation:
+    whoever made the chroot has seen to that.
+    """
+    need_tool("unshare")
+    for more in ((), ("--propagation", "unchanged")):
+        argv = ["unshare", *more, *flags]
+        if subprocess.run([*argv, "true"], capture_output=True, check=False).returncode == 0:
+            return argv
+    raise unittest.SkipTest("unshare does not work here")
+
+
 def need_root():
     """Skip the test where it cannot become somebody else."""
     if os.geteuid() != 0:

@@ -6,7 +6,7 @@ import subprocess
 import unittest
 
 from lib import (COORDFS, UID_A, UID_B, Case, Mount, as_uid, errno_of, in_child, is_mounted,
-                 need_root, need_tool, read, value, wait_for, write)
+                 need_root, read, unshare, value, wait_for, write)
 
 
 def environ(**more):
@@ -238,8 +238,7 @@ class Joining(Identity):
 
     def test_the_init_of_a_pid_namespace_is_eperm(self):
         need_root()
-        need_tool("unshare")
-        got = self.m.sh(["unshare", "-p", "-f", "--mount-proc", "--kill-child", "bash", "-c",
+        got = self.m.sh([*unshare("-p", "-f", "--mount-proc", "--kill-child"), "bash", "-c",
                          "echo 0 > sessions/s1/procs; echo rc $?;"
                          "dash -c 'echo 1 > sessions/s1/procs; echo rc $?; :'"])
         self.assertEqual(got.out, "rc 1\nrc 1\n")
@@ -296,8 +295,7 @@ class Joining(Identity):
     def test_pids_are_those_of_the_writers_namespace(self):
         """Inside, `echo $$` of a child means that child, not whoever has the number outside."""
         need_root()
-        need_tool("unshare")
-        got = self.m.sh(["unshare", "-p", "-f", "--mount-proc", "--kill-child", "bash", "-c",
+        got = self.m.sh([*unshare("-p", "-f", "--mount-proc", "--kill-child"), "bash", "-c",
                          "bash -c 'echo $$ > sessions/s1/procs; cat whoami; :'; cat whoami; :"])
         self.assertEqual([l for l in got.out.splitlines() if l.startswith("session")],
                          ["session s1", "session -"], got.err)
@@ -665,13 +663,12 @@ class OutsideThePidNamespace(unittest.TestCase):
 
     def setUp(self):
         need_root()
-        need_tool("unshare")
+        argv = unshare("-p", "-f", "-m", "--mount-proc", "--kill-child")
         self.m = Mount(start=False)
         self.addCleanup(self.m.discard)
-        script = 'mount --make-rprivate / && "$0" mount "$1" --store "$2" && echo up && read end'
+        script = '"$0" mount "$1" --store "$2" && echo up && read end'
         self.p = subprocess.Popen(
-            ["unshare", "-p", "-f", "-m", "--mount-proc", "--kill-child", "bash", "-c", script,
-             COORDFS, str(self.m.dir), str(self.m.store)],
+            [*argv, "bash", "-c", script, COORDFS, str(self.m.dir), str(self.m.store)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.addCleanup(self.end)
         self.assertEqual(self.p.stdout.readline(), "up\n")

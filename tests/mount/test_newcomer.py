@@ -3,7 +3,7 @@ import os
 import stat
 
 import lib
-from lib import Case, value
+from lib import Case
 
 EARLY = 365 * 86400  # nothing here is from 1970
 
@@ -17,29 +17,6 @@ class Why(Case):
     def test_a_command_that_was_refused_is_explained_by_why(self):
         done = self.m.sh("mkdir tasks/.t; cat why; :")
         self.assertIn("EINVAL mkdir tasks/.t", done.out)
-
-
-class Lost(Case):
-    def setUp(self):
-        super().setUp()
-        self.m.task("t", ttl="300ms")
-        self.m.session("a")
-        self.m.claim("a", "t")
-        self.m.wait_event("lost", task="t")
-
-    def test_until_it_is_reported_a_loss_is_ESTALE_wherever_the_session_looks(self):
-        for command in ("cat sessions/a/claims/t", "mv sessions/a/claims/t sessions/a/done/"):
-            done = self.m.sh(command)
-            self.assertEqual(done.rc, 1)
-            self.assertIn("Stale file handle", done.err)
-
-    def test_once_it_is_reported_mv_into_the_sessions_claims_takes_the_task_anew(self):
-        before = self.m.events("claim")[-1]["token"]
-        self.refused("EKEYEXPIRED", os.utime, self.m.path("sessions/a"))
-        self.refused("ESTALE", self.m.claim, "a", "t")
-        self.m.write("60m\n", "tasks", "t", "ttl")
-        self.assertEqual(self.m.sh("mv ready/t sessions/a/claims/").rc, 0)
-        self.assertGreater(int(value(self.m.read("claims/t"), "token")), before)
 
 
 class Flock(Case):
@@ -83,6 +60,18 @@ class Offline(Case):
         file.write_text("kept")
         self.assertEqual(self.m.offline("backup", str(file)).rc, 3)
         self.assertEqual(file.read_text(), "kept")
+
+    def test_a_store_in_use_is_refused_and_says_by_whom(self):
+        other = self.m.base / "other"
+        other.mkdir()
+        os.unlink(self.m.store / "owner")  # no lock of its own: deleting it lets nobody in
+        done = lib.sh([lib.COORDFS, "mount", str(other), "--store", str(self.m.store)])
+        self.assertEqual(done.rc, 1)
+        self.assertIn("the store is in use", done.err)
+        self.assertFalse(lib.is_mounted(other))
+        (self.m.store / "owner").write_text(f"pid {self.m.pid}, mounted on {self.m.dir}\n")
+        done = lib.sh([lib.COORDFS, "mount", str(other), "--store", str(self.m.store)])
+        self.assertIn(f"in use by pid {self.m.pid}, mounted on {self.m.dir}", done.err)
 
     def test_unmount_returns_once_the_daemon_has_ended_and_the_store_is_free(self):
         for i in range(5):

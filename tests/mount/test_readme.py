@@ -1,12 +1,8 @@
 """README.md is true: its tour, typed into two shells, gives what it shows."""
-import fcntl
 import os
 import pathlib
-import pty
 import re
-import struct
 import subprocess
-import termios
 import unittest
 
 import lib
@@ -35,18 +31,13 @@ def same(text):
 
 
 class Shell:
-    """bash, reading commands as a terminal's does, with a terminal of 80 columns to write to."""
+    """bash, reading one command after the other; ls writes as to a terminal of 80 columns."""
 
     def __init__(self):
-        self.out, out = pty.openpty()
-        mode = termios.tcgetattr(out)
-        mode[1] &= ~termios.OPOST
-        termios.tcsetattr(out, termios.TCSANOW, mode)
-        fcntl.ioctl(out, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        env = {k: v for k, v in os.environ.items() if k not in ("COORD_SESSION", "BASH_ENV", "COLUMNS")}
-        self.bash = subprocess.Popen(["bash"], stdin=subprocess.PIPE, stdout=out, stderr=out,
-                                     env={**env, "LC_ALL": "C.UTF-8"}, start_new_session=True)
-        os.close(out)
+        env = {k: v for k, v in os.environ.items() if k not in ("COORD_SESSION", "BASH_ENV")}
+        self.bash = subprocess.Popen(["bash"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                     stderr=subprocess.STDOUT, env={**env, "LC_ALL": "C.UTF-8"})
+        self.type('ls() { command ls -C -w 80 "$@"; }')
 
     def type(self, line):
         """The output of one line."""
@@ -55,7 +46,7 @@ class Shell:
         self.bash.stdin.flush()
         got = b""
         while not got.endswith(end):
-            more = os.read(self.out, 65536)
+            more = os.read(self.bash.stdout.fileno(), 65536)
             assert more, "the shell ended"
             got += more
         return got[: -len(end)].decode()
@@ -63,7 +54,7 @@ class Shell:
     def close(self):
         self.bash.stdin.close()
         self.bash.wait(lib.PATIENCE)
-        os.close(self.out)
+        self.bash.stdout.close()
 
 
 class Tour(lib.Case):
@@ -88,6 +79,44 @@ class Pages(unittest.TestCase):
             for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
                 with self.subTest(f"{page.name}: {target}"):
                     self.assertTrue(pathlib.Path(page.parent, target).exists())
+
+    def named_in(self, page, names, form):
+        text = (lib.ROOT / page).read_text()
+        for name in names:
+            with self.subTest(name):
+                self.assertTrue(form.format(name) in text, f"not in {page}")
+
+    def test_every_source_file_is_in_the_layout(self):
+        files = [f.name for d in ("fs", "backend", "tools") for f in (lib.ROOT / d).iterdir()
+                 if re.fullmatch(r"[a-z_-]+(\.[a-z]+)?", f.name)]
+        self.assertGreater(len(files), 50)
+        self.named_in("docs/architecture.md", files, "`{}`")
+
+    def test_every_subcommand_is_in_the_manual(self):
+        tools = re.findall(r"^  (\w+) ", lib.sh([lib.COORDFS, "help"]).out, re.M)
+        self.assertGreater(len(tools), 8)
+        self.named_in("docs/man/coordfs.1", tools, "\\fBcoordfs {}")
+
+    def test_every_event_is_in_the_table_of_events(self):
+        kinds = re.findall(r'^\t\{ "([a-z-]+)", project_', (lib.ROOT / "backend/project.c").read_text(), re.M)
+        self.assertGreater(len(kinds), 20)
+        self.named_in("docs/tree.md", set(kinds) - {"judged"}, "`{}`")
+
+    def test_the_tests_that_the_guarantees_name_are_there(self):
+        page = (lib.ROOT / "docs/guarantees.md").read_text()
+        named = re.findall(r"`(\w+)\.(\w+)\.(test_\w+)`", page)
+        self.assertGreater(len(named), 9)
+        for file, case, test in named:
+            with self.subTest(f"{file}.{case}.{test}"):
+                text = "".join(f.read_text() for f in (lib.ROOT / "tests").glob(f"*/{file}.py"))
+                classes = {c.split("(")[0]: c for c in re.split(r"^class ", text, flags=re.M)[1:]}
+                self.assertTrue(f"def {test}(" in classes.get(case, ""), "no such test")
+        units = "".join(f.read_text() for f in (lib.ROOT / "tests").glob("*/test_*.c"))
+        named = re.findall(r"`(\w+)/(\w+)`", page)
+        self.assertGreater(len(named), 9)
+        for suite, test in named:
+            with self.subTest(f"{suite}/{test}"):
+                self.assertTrue(re.search(rf"Test\({suite}, {test}\b", units), "no such unit test")
 
 
 if __name__ == "__main__":
