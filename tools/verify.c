@@ -54,6 +54,35 @@ static int stale(const struct mnt *m, const char *task, int64_t token, int64_t l
 	return TOOL_NO;
 }
 
+/*
+ * The token a standing task was last finished with, as long as nobody has
+ * claimed it since: done/ never shows it. From `TIME EVENT SESSION .. TOKEN`.
+ */
+static int64_t finished_standing(const struct mnt *m, const char *task)
+{
+	AUTO_BUF struct buf history = BUF_INIT;
+	struct lines l;
+	const char *line;
+	int64_t last = 0;
+	size_t n;
+
+	if (mnt_read(m, &history, "tasks/%s/history", task))
+		return 0;
+	l = (struct lines){ buf_text(&history), buf_text(&history) + history.n };
+	while (lines_next(&l, &line, &n)) {
+		char event[32], token[24];
+
+		if (sscanf(line, "%*s %31s", event) != 1)
+			continue;
+		if (strcmp(event, "claim") == 0 || strcmp(event, "reopen") == 0)
+			last = 0;
+		else if (strcmp(event, "finish") == 0 &&
+			 sscanf(line, "%*s %*s %*s ready %23s", token) == 1)
+			(void)int_parse(token, 1, INT64_MAX, &last);
+	}
+	return last;
+}
+
 /* claims/ first: a task that is finished between the two looks is then seen in done/. */
 static int judge(const struct mnt *m, const char *task, int64_t token)
 {
@@ -73,6 +102,12 @@ static int judge(const struct mnt *m, const char *task, int64_t token)
 	}
 	if (got > 0 && last == token) {
 		say("finished", task, token, &done, "finished");
+		return TOOL_YES;
+	}
+	if (!live && !got && finished_standing(m, task) == token) {
+		(void)printf(
+			"finished: token %lld of %s, a standing task nobody has claimed since\n",
+			(long long)token, task);
 		return TOOL_YES;
 	}
 	return stale(m, task, token, live, last);

@@ -425,6 +425,19 @@ class Winner(Case):
         self.assertEqual(m.tool("verify", "t", first).rc, 1)
         self.assertEqual(m.tool("verify", "nothing", first).rc, 1)
 
+
+    def test_verify_accepts_the_token_a_standing_task_was_finished_with_until_it_is_claimed_anew(self):
+        m = self.m
+        m.task("t", kind="standing")
+        m.session("a")
+        m.claim("a", "t")
+        token = int(value(m.read("claims/t"), "token"))
+        m.finish("a", "t")
+        self.assertEqual(m.tool("verify", "t", token).rc, 0)
+        self.assertEqual(m.tool("verify", "t", token - 1).rc, 1)
+        m.claim("a", "t")
+        self.assertEqual(m.tool("verify", "t", token).rc, 1)
+
     def test_an_older_clock_in_the_events_never_shows_a_smaller_token(self):
         m = self.m
         m.session("a")

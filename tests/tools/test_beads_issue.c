@@ -103,7 +103,8 @@ Test(beads_issue, a_real_backlog_comes_back_as_it_was)
 	char path[4096];
 
 	if (!dir) {
-		(void)fputs("*** SKIPPED: COORDFS_DATA names no directory with backlog.jsonl\n", stderr);
+		(void)fputs("*** SKIPPED: COORDFS_DATA names no directory with backlog.jsonl\n",
+			    stderr);
 		cr_skip_test("no COORDFS_DATA");
 	}
 	(void)snprintf(path, sizeof(path), "%s/backlog.jsonl", dir);
