@@ -67,6 +67,7 @@ lib_src := $(wildcard fs/*.c backend/*.c)
 tool_src := $(wildcard tools/*.c)
 test_src := $(wildcard tests/backend/test_*.c tests/fs/test_*.c tests/tools/test_*.c tests/lib/*.c)
 bench_src := $(wildcard tests/bench/*.c tests/fuzz/*.c)
+helper_src := $(wildcard tests/mount/*.c)
 
 objects = $(1:%.c=$B/%.o)
 lib_obj := $(call objects,$(lib_src))
@@ -74,6 +75,7 @@ tool_obj := $(call objects,$(tool_src))
 test_obj := $(call objects,$(test_src))
 bench_obj := $(call objects,$(bench_src))
 benches := $(foreach f,$(bench_src),$B/bench/$(basename $(notdir $f)))
+helpers := $(foreach f,$(helper_src),$B/tests/$(basename $(notdir $f)))
 
 c_files = $(wildcard $(foreach d,fs backend tools tests/*,$d/*.c $d/*.h))
 
@@ -112,6 +114,16 @@ $B/bench/$(basename $(notdir $1)): $(call objects,$1) $B/libcoordfs.a
 endef
 $(foreach f,$(bench_src),$(eval $(call bench_rule,$f)))
 
+# Programs that the tests on a mount run; nothing of coordfs is in them.
+define helper_rule
+$B/tests/$(basename $(notdir $1)): $(call objects,$1)
+	$$Q$$(if $$(Q),echo '  LD  $$@')
+	$$(CC) $$(ldflags) -o $$@ $$^
+endef
+$(foreach f,$(helper_src),$(eval $(call helper_rule,$f)))
+
+test-helpers: $(helpers)
+
 # Changed only when what they hold changes: other flags compile all anew, and a
 # source file that came or went links anew.
 $B/flags: stamp = $(CC) $(cflags) $(ldflags)
@@ -123,7 +135,8 @@ $B/flags $B/sources: FORCE | $B
 $B:
 	@mkdir -p $@
 
--include $(patsubst %.o,%.d,$(lib_obj) $(tool_obj) $(test_obj) $(bench_obj))
+-include $(patsubst %.o,%.d,$(lib_obj) $(tool_obj) $(test_obj) $(bench_obj) \
+	$(call objects,$(helper_src)))
 
 # --- run and test -----------------------------------------------------------
 
@@ -134,7 +147,7 @@ packages-build packages-test packages-dev:
 run-prepare: packages-build
 	@$(MAKE) $J all
 test-prepare: packages-test
-	@$(MAKE) $J all $B/tests/unit
+	@$(MAKE) $J all test-helpers $B/tests/unit
 
 run: run-prepare ## install what is missing, build, and show the tree
 	@export COORDFS='$(CURDIR)/$B/coordfs'
@@ -231,7 +244,7 @@ unit: $B/tests/unit ## run the unit tests (TESTS='claims/*')
 	@$(sh_functions)
 	unit $(if $(TESTS),--filter '$(TESTS)')
 
-mount: $B/coordfs ## run the tests on a real mount (TESTS='load')
+mount: $B/coordfs $(helpers) ## run the tests on a real mount (TESTS='load')
 	@$(sh_functions)
 	! why=$$(cannot_mount tests/mount/run) || { loud "$$why"; exit 0; }
 	tests/mount/run $(TESTS)
@@ -252,9 +265,9 @@ check: ## build, unit tests, check-headers, fmt-check: quick, and no root
 TSAN_TESTS ?= load
 
 asan-prepare:
-	@$(MAKE) $J SAN=asan all build/asan/tests/unit
+	@$(MAKE) $J SAN=asan all test-helpers build/asan/tests/unit
 tsan-prepare:
-	@$(MAKE) $J SAN=tsan all
+	@$(MAKE) $J SAN=tsan all test-helpers
 
 # A leak in a unit test's child process, or in the mount's, is in the log alone: the
 # test passes. Other users' processes write there too.
@@ -362,6 +375,6 @@ clean: ## remove build/
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all run run-prepare test test-prepare packages-build packages-test packages-dev unit mount \
+.PHONY: all run run-prepare test test-helpers test-prepare packages-build packages-test packages-dev unit mount \
 	faults check asan-prepare asan-run check-asan tsan-prepare tsan-run check-tsan check-headers \
 	tidy fmt fmt-check bench bench-programs install uninstall clean help FORCE

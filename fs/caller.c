@@ -732,6 +732,18 @@ int caller_is_init(int32_t pid)
 	return r < 0 ? r : pids.at[pids.n - 1] == 1;
 }
 
+int32_t caller_last_pid(void)
+{
+	char buf[128];
+	ssize_t r = read_small(AT_FDCWD, "/proc/loadavg", buf, sizeof(buf));
+	const char *last = r < 0 ? NULL : strrchr(buf, ' ');
+	long pid = last ? strtol(last, NULL, 10) : 0;
+
+	if (r < 0)
+		return (int32_t)r;
+	return pid > 0 && pid <= INT32_MAX ? (int32_t)pid : -EIO;
+}
+
 int caller_boot_id(char out[37])
 {
 	char buf[64];

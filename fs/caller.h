@@ -104,6 +104,12 @@ int caller_descends(int32_t a, int32_t b);
 int caller_is_init(int32_t pid);
 
 /*
+ * The process id given out last: whoever is there by now has none that is newer.
+ * Ids are given in order, and begin anew behind the highest. -errno.
+ */
+int32_t caller_last_pid(void);
+
+/*
  * The id the kernel drew for this boot: 36 characters (a lower-case UUID) and
  * a NUL. Start times compare only between equal boot ids.
  */

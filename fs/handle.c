@@ -12,14 +12,16 @@
 #define CUT_FROM 4096 /* a write of this many bytes may have been cut by a buffer */
 #define CONTEST_MS 5000
 #define CONTESTS 256
+#define ANEW 8192 /* more processes than start within a tick */
 
 static struct handle *handles;
 static uint64_t last_fh;
 
-/* The last grants made by CREATE, and by whom. */
+/* The last grants, and by whom they were asked for. */
 static struct contest {
 	int64_t token, at; /* ms since boot */
 	int32_t pid, parent;
+	int32_t last; /* the newest process there was */
 	int64_t start;
 } contests[CONTESTS];
 static unsigned contest_next;
@@ -148,16 +150,25 @@ void handle_granted(struct request *r, int64_t token)
 		.at = w->boot_ms(w),
 		.pid = r->actor.pid,
 		.parent = r->parent,
+		.last = caller_last_pid(),
 		.start = r->actor.start,
 	};
 }
 
-/* Is the process older than the contest? Its start is known to a tick. */
-static int is_older(const struct contest *c, int64_t start)
+/*
+ * Was the process there when the contest was decided? Starts are known to a
+ * tick alone; within one the number tells, which may have begun anew.
+ */
+static int is_older(const struct contest *c, const struct actor *a)
 {
-	int64_t ticks = sysconf(_SC_CLK_TCK);
+	int64_t tick = 1000 / sysconf(_SC_CLK_TCK), start = a->start * tick;
+	int began_anew = labs((long)a->pid - c->last) > ANEW;
 
-	return start * 1000 / ticks + 2000 / ticks < c->at;
+	if (start + tick <= c->at)
+		return 1;
+	if (start > c->at || c->last <= 0)
+		return 0;
+	return (a->pid <= c->last) != began_anew;
 }
 
 int handle_is_contender(int64_t token, const struct actor *actor)
@@ -172,7 +183,7 @@ int handle_is_contender(int64_t token, const struct actor *actor)
 			continue;
 		if (!actor->pid || !c->pid || (actor->pid == c->pid && actor->start == c->start))
 			return 0;
-		return is_older(c, actor->start) && caller_descends(c->parent, actor->pid) == 0;
+		return is_older(c, actor) && caller_descends(c->parent, actor->pid) == 0;
 	}
 	return 0;
 }

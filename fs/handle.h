@@ -47,7 +47,7 @@ void handle_accept(struct handle *h, const struct buf *text, int append);
 /* Is the handle whose CREATE won TOKEN still open, and this process's? (pid 0: any) */
 int handle_is_winner(int64_t token, int32_t pid, int64_t start);
 
-/* A grant was made by a CREATE of ACTOR, whose parent is PARENT. */
+/* A grant was made to R's actor. */
 void handle_granted(struct request *r, int64_t token);
 /*
  * Is ACTOR one who asked for TOKEN at the same moment, and lost, under the

@@ -424,6 +424,15 @@ static void ll_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 		  reply_ok);
 }
 
+static void reply_moved(struct op *op)
+{
+	const struct change *c = op->r.change;
+
+	if (c && c->kind == CHANGE_CLAIM)
+		handle_granted(&op->r, c->result.id);
+	reply_ok(op);
+}
+
 static int rename_checked(struct op *op, const char *name, fuse_ino_t newparent,
 			  const char *newname, unsigned flags)
 {
@@ -456,7 +465,7 @@ static void ll_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_
 		node_path(&op->r, newparent, NULL, &path);
 		(void)snprintf(op->r.op + n, sizeof(op->r.op) - n, " %s", buf_text(&path));
 	}
-	op_finish(op, rename_checked(op, name, newparent, newname, flags), reply_ok);
+	op_finish(op, rename_checked(op, name, newparent, newname, flags), reply_moved);
 }
 
 static void refuse_making(fuse_req_t req, fuse_ino_t parent, const char *name, const char *verb)
