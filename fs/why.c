@@ -42,7 +42,7 @@ struct why_table *why_new(void)
 
 static void why_drop(struct why_table *t, struct why *w)
 {
-	HASH_DEL(t->all, w); /* NOLINT(clang-analyzer-unix.Malloc) */
+	HASH_DEL(t->all, w); /* NOLINT(clang-analyzer-*): W is in the table */
 	free(w->text);
 	free(w);
 }
@@ -53,8 +53,10 @@ void why_free(struct why_table *t)
 
 	if (!t)
 		return;
-	HASH_ITER(hh, t->all, w, next)
+	for (w = t->all; w; w = next) {
+		next = w->hh.next;
 		why_drop(t, w);
+	}
 	free(t);
 }
 

@@ -122,7 +122,7 @@ static int find_daemon(const char *dir)
 		return -1;
 	while (!pid && fgets(line, sizeof(line), f))
 		if (strncmp(line, "daemon ", 7) == 0)
-			pid = atoi(line + 7);
+			pid = (int)strtol(line + 7, NULL, 10);
 	(void)fclose(f);
 	return pid > 0 && is_daemon(pid) ? pidfd_open(pid, 0) : -1;
 }
