@@ -3,17 +3,20 @@
 #include "fs/dirs.h"
 #include "fs/events.h"
 
-/* The first event that ends behind byte OFF; both grow together. 0: none. */
+/*
+ * The first event that ends behind byte OFF; both grow together. All of it is
+ * looked up in the one snapshot of this read: the writer goes on meanwhile.
+ */
 static int64_t event_behind(struct request *r, int64_t off)
 {
-	int64_t lo = db_get(r->db, 1, Q(EVENT_FIRST)), hi = store_seq(r->fs->store);
+	int64_t lo = db_get(r->db, 1, Q(EVENT_FIRST)), hi = db_get(r->db, 0, Q(EVENT_LAST));
 
 	while (lo < hi) {
 		int64_t mid = lo + (hi - lo) / 2;
 		AUTO_ROWS *rows = db_rows(r->db, Q(EVENT_AT), I(mid));
 
 		if (rows_next(rows) <= 0)
-			return 0;
+			return hi;
 		if (rows_int(rows, 1) > off)
 			hi = mid;
 		else
@@ -24,7 +27,7 @@ static int64_t event_behind(struct request *r, int64_t off)
 
 int events_read(struct request *r, int64_t off, size_t size, struct buf *out)
 {
-	int64_t seen = store_bytes(r->fs->store);
+	int64_t seen = store_bytes(r->fs->store); /* before the snapshot is taken */
 	AUTO_ROWS *rows = NULL;
 	int got = 0;
 
@@ -38,6 +41,8 @@ int events_read(struct request *r, int64_t off, size_t size, struct buf *out)
 
 		if (finish > seen)
 			break; /* decided, but not answered yet */
+		if (finish <= off)
+			continue;
 		buf_line(out, "%s", line + (off > begin ? off - begin : 0));
 		off = finish;
 	}
