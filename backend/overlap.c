@@ -293,7 +293,7 @@ static int check_characters(struct span s, const char **reason)
 		c = take_char(&s);
 		if (c == NOT_UTF8)
 			return refuse(reason, "an artifact is UTF-8 text", -EILSEQ);
-		if (c < 0x20 || c == 0x7f)
+		if (c < 0x20 || (c >= 0x7f && c <= 0x9f))
 			return refuse(reason, "an artifact holds no control characters", -EINVAL);
 	}
 	return 0;

@@ -94,7 +94,7 @@ static const char *strip_line(const char *line, size_t *n, int *minus)
 		*n -= len;
 		return line + len;
 	}
-	if (*n > 1 && line[0] == '-') {
+	if (*n && line[0] == '-') {
 		*minus = 1;
 		--*n;
 		return line + 1;
@@ -455,12 +455,15 @@ static int set_value(struct tx *tx, const struct change *c, const struct target 
 	return set_plain(tx, c, t, n ? text : NULL);
 }
 
-/* The lines of B, each once. */
+/* The lines of B, each once. What is no text stays as it is, to be refused. */
 static int unique_lines(struct buf *b)
 {
-	json_t *lines = json_lines(buf_text(b), b->n), *v;
+	json_t *lines, *v;
 	size_t i;
 
+	if (text_check(buf_text(b), b->n))
+		return 0;
+	lines = json_lines(buf_text(b), b->n);
 	buf_clear(b);
 	json_array_foreach(lines, i, v)
 		buf_printf(b, "%s%s", i ? "\n" : "", json_string_value(v));

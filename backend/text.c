@@ -146,6 +146,23 @@ int line_check(const char *s, size_t n)
 	return chars_check(s, n, in_line);
 }
 
+char *line_mend(char *s)
+{
+	size_t i, n = strlen(s);
+	uint32_t c = 0;
+	int len;
+
+	for (i = 0; i < n; i += (size_t)len) {
+		len = utf8_next(s + i, n - i, &c);
+		if (len > 0 && in_line(c))
+			continue;
+		if (len < 0)
+			len = 1;
+		memset(s + i, '?', (size_t)len);
+	}
+	return s;
+}
+
 int text_check(const char *s, size_t n)
 {
 	return chars_check(s, n, in_text);

@@ -42,6 +42,9 @@ int utf8_check(const char *s, size_t n);
  */
 int line_check(const char *s, size_t n);
 
+/* Make s one line: '?' for each byte of it that line_check would refuse. Returns s. */
+char *line_mend(char *s);
+
 /* line_check for a text of many lines: newlines and tabs are allowed. */
 int text_check(const char *s, size_t n);
 

@@ -16,7 +16,7 @@ int tx_refuse(struct tx *tx, int err, const char *next, const char *fmt, ...)
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	buf_clear(&tx->result->why);
-	buf_line(&tx->result->why, "%s", text);
+	buf_line(&tx->result->why, "%s", line_mend(text)); /* it may quote anything */
 	buf_line(&tx->result->why, "next: %s", next);
 	return -err;
 }

@@ -81,11 +81,7 @@ static void request_op(struct request *r, const char *verb, uint64_t ino, const 
 
 	node_path(r, ino, name, &path);
 	(void)snprintf(r->op, sizeof(r->op), "%s %s", verb, buf_text(&path));
-	for (char *p = r->op; *p; p++) /* a name may hold anything; a line may not */
-		if ((unsigned char)*p < 32 || *p == 127)
-			*p = '?';
-	if (utf8_check(r->op, strlen(r->op)))
-		(void)snprintf(r->op, sizeof(r->op), "%s (a name that is not UTF-8)", verb);
+	(void)line_mend(r->op); /* a name may hold anything, a line may not */
 }
 
 static struct op *op_new(fuse_req_t req, fuse_ino_t ino)

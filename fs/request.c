@@ -20,7 +20,7 @@ int request_refuse(struct request *r, int err, const char *next, const char *fmt
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	buf_clear(&r->why);
-	buf_line(&r->why, "%s", text);
+	buf_line(&r->why, "%s", line_mend(text)); /* it may quote anything */
 	buf_line(&r->why, "next: %s", next);
 	return -err;
 }

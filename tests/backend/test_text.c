@@ -659,3 +659,24 @@ Test(text, lines_stop_at_the_end_given)
 {
 	lines_are("a\nbcd\n", 3, 2, "a|b");
 }
+
+Test(text, a_mended_line_passes_line_check)
+{
+	static const char *const lines[][2] = {
+		{ "", "" },
+		{ "plain \xc3\xa4\xe2\x82\xac", "plain \xc3\xa4\xe2\x82\xac" },
+		{ "a\nb\tc\r\x1b[m\x7f", "a?b?c??[m?" },
+		{ "\xc2\x9b"
+		  "1m",
+		  "??1m" },
+		{ "cut \xc3", "cut ?" },
+		{ "\xff\xed\xa0\x80\xc0\xaf.", "??????." },
+	};
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		char s[64];
+
+		cr_assert_str_eq(line_mend(strcpy(s, lines[i][0])), lines[i][1]);
+		cr_assert_eq(line_check(s, strlen(s)), 0);
+	}
+}
