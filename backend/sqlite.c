@@ -1,9 +1,14 @@
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <sqlite3.h>
 
+#include "backend/clean.h"
 #include "backend/overlap.h"
 #include "backend/sqlite.h"
 
@@ -128,6 +133,64 @@ void db_close(struct db *db)
 		(void)sqlite3_finalize(db->rows[i].stmt);
 	(void)sqlite3_close(db->conn);
 	free(db);
+}
+
+/* --- a look from outside --- */
+
+static const char magic[16] = "SQLite format 3";
+
+static int64_t big_endian(const unsigned char *p)
+{
+	return (int64_t)p[0] << 24 | (int64_t)p[1] << 16 | (int64_t)p[2] << 8 | (int64_t)p[3];
+}
+
+/* The first page's own words: nobody has to open it for that. */
+static int look_at_header(const char *path, struct db_about *out)
+{
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	unsigned char page[100];
+	ssize_t n = fd < 0 ? -1 : pread(fd, page, sizeof(page), 0);
+
+	if (n < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!n)
+		return 0;
+	if (n < (ssize_t)sizeof(page) || memcmp(page, magic, sizeof(magic)) != 0)
+		return -ENOTUNIQ;
+	out->version = big_endian(page + 60);
+	out->application = big_endian(page + 68);
+	return 1;
+}
+
+/* Has a writer that died left something beside it? */
+static int has_log(const char *path)
+{
+	char wal[4200];
+	struct stat st;
+
+	(void)snprintf(wal, sizeof(wal), "%s-wal", path);
+	return stat(wal, &st) == 0 && st.st_size > 0;
+}
+
+int db_look(const char *path, const char *vfs, struct db_about *out)
+{
+	struct db_about seen = { .version = 0 };
+	struct db *db = NULL;
+	int got = look_at_header(path, &seen);
+
+	if (got > 0 && (has_log(path) || (!seen.application && !seen.version))) {
+		got = db_open(path, DB_READ, vfs, &db);
+		if (!got)
+			got = db_int(db, &seen.version, Q(USER_VERSION));
+		if (got > 0)
+			got = db_int(db, &seen.application, Q(APPLICATION_ID));
+		if (got > 0 && !seen.application)
+			got = db_int(db, &seen.tables, Q(COUNT_TABLES));
+		db_close(db);
+	}
+	if (got > 0)
+		*out = seen;
+	return got;
 }
 
 int db_script(struct db *db, const char *text)

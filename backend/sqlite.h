@@ -60,6 +60,19 @@ struct bind {
 int db_open(const char *path, enum db_mode mode, const char *vfs, struct db **out);
 void db_close(struct db *db);
 
+/* What a database says of itself. */
+struct db_about {
+	int64_t version;     /* PRAGMA user_version */
+	int64_t application; /* PRAGMA application_id */
+	int64_t tables;	     /* tables and indexes; not counted where an application is named */
+};
+
+/*
+ * Look at PATH and change no byte of it, nor of a log beside it. 1 and *OUT;
+ * 0: nothing is there (or an empty file); -ENOTUNIQ: no database; -errno.
+ */
+int db_look(const char *path, const char *vfs, struct db_about *out);
+
 /* Run TEXT, one or several statements without values (schema, pragmas). */
 int db_script(struct db *db, const char *text);
 

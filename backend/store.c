@@ -111,7 +111,7 @@ static int write_owner(int dir_fd, const char *about)
 	return 0;
 }
 
-static int lock_dir(struct store *s, const char *dir, const char *about, struct buf *says)
+static int lock_dir(struct store *s, const char *dir, struct buf *says)
 {
 	struct stat st;
 	int err = make_dirs(dir);
@@ -129,9 +129,17 @@ static int lock_dir(struct store *s, const char *dir, const char *about, struct 
 	}
 	if (!fstat(s->dir_fd, &st) && st.st_uid == geteuid())
 		(void)fchmod(s->dir_fd, 0700);
-	err = write_owner(s->dir_fd, about);
-	if (err)
-		buf_printf(says, "%s/owner: %s", dir, strerror(-err));
+	return 0;
+}
+
+/* A full disk is no reason to keep the mount away: reading goes on. */
+static int tell_owner(struct store *s, const char *dir, const char *about, struct buf *says)
+{
+	int err = write_owner(s->dir_fd, about);
+
+	if (!err || err == -ENOSPC || err == -EDQUOT)
+		return 0;
+	buf_printf(says, "%s/owner: %s", dir, strerror(-err));
 	return err;
 }
 
@@ -191,12 +199,20 @@ static int settle(struct store *s)
 	return err;
 }
 
-static int open_databases(struct store *s, const char *dir, struct buf *says)
+void store_says(const char *path, int err, struct buf *says)
 {
-	char path[4200];
+	if (err == -EPROTONOSUPPORT)
+		buf_line(says, "%s was written by a newer coordfs; nothing was touched", path);
+	else if (err == -ENOTUNIQ)
+		buf_line(says, "%s is not a store of coordfs; nothing was touched", path);
+	else
+		buf_line(says, "%s: %s", path, strerror(-err));
+}
+
+static int open_databases(struct store *s, const char *path)
+{
 	int err;
 
-	store_path(dir, path, sizeof(path));
 	(void)umask(077);
 	err = db_open(path, DB_WRITE, s->world->vfs, &s->writer);
 	if (!err)
@@ -205,12 +221,23 @@ static int open_databases(struct store *s, const char *dir, struct buf *says)
 		err = settle(s);
 	if (!err)
 		err = db_open(path, DB_READ, s->world->vfs, &s->reader);
-	if (err == -EPROTONOSUPPORT)
-		buf_printf(says, "%s was written by a newer coordfs; nothing was touched", path);
-	else if (err == -ENOTUNIQ)
-		buf_printf(says, "%s is not a store of coordfs; nothing was touched", path);
-	else if (err)
-		buf_printf(says, "%s: %s", path, strerror(-err));
+	return err;
+}
+
+/* What is there is looked at before anything is written. */
+static int open_store(struct store *s, const char *dir, const char *about, struct buf *says)
+{
+	char path[4200];
+	int err;
+
+	store_path(dir, path, sizeof(path));
+	err = schema_look(path, s->world->vfs);
+	if (err >= 0 && (err = tell_owner(s, dir, about, says)))
+		return err;
+	if (!err)
+		err = open_databases(s, path);
+	if (err)
+		store_says(path, err, says);
 	return err;
 }
 
@@ -243,9 +270,9 @@ int store_open(const char *dir, struct world *world, const char *about, struct s
 	if (err)
 		buf_printf(says, "the boot id cannot be read: %s", strerror(-err));
 	if (!err)
-		err = lock_dir(s, dir, about, says);
+		err = lock_dir(s, dir, says);
 	if (!err)
-		err = open_databases(s, dir, says);
+		err = open_store(s, dir, about, says);
 	if (err) {
 		store_close(s);
 		return err;
