@@ -144,5 +144,5 @@ int schema_clear(struct db *db)
 			     "DELETE FROM finished; DELETE FROM attrs; DELETE FROM needs;"
 			     "DELETE FROM artifacts; DELETE FROM sessions; DELETE FROM members;"
 			     "DELETE FROM held; DELETE FROM grants; DELETE FROM probes;"
-			     "DELETE FROM idle; DELETE FROM meta;");
+			     "DELETE FROM idle; DELETE FROM meta WHERE key <> 'copy';");
 }

@@ -16,7 +16,14 @@
 #include "backend/text.h"
 #include "backend/tx.h"
 
-#define RESTORE_JUMP (INT64_C(1) << 30) /* tokens a lost original may have issued */
+/*
+ * Where a restored store begins to number: by the clock, at a rate that no
+ * store keeps up, so behind what the original and every copy restored before
+ * have issued by now; by a wide jump, where the clock is behind the numbers.
+ */
+#define RESTORE_EPOCH INT64_C(1767225600000) /* 2026-01-01 */
+#define RESTORE_RATE 32			     /* events a millisecond */
+#define RESTORE_JUMP (INT64_C(1) << 30)
 
 /* --- changes --- */
 
@@ -145,16 +152,24 @@ static int tell_owner(struct store *s, const char *dir, const char *about, struc
 
 /* --- opening --- */
 
+static int64_t restored_seq(int64_t seq, int64_t wall)
+{
+	int64_t by_clock = (wall - RESTORE_EPOCH) * RESTORE_RATE;
+
+	return by_clock > seq ? by_clock : seq + RESTORE_JUMP;
+}
+
 /* After a restore nothing the original may have issued is issued again. */
 static int settle_restore(struct store *s)
 {
 	AUTO_FREE char *copy = db_text(s->writer, Q(META), T("copy"));
-	struct tx tx = { .db = s->writer, .seq = s->seq + RESTORE_JUMP, .finish = s->finish };
+	struct tx tx = { .db = s->writer, .finish = s->finish };
 	int err;
 
 	if (!copy)
 		return 0;
 	tx.wall = s->world->wall_ms(s->world);
+	tx.seq = restored_seq(s->seq, tx.wall);
 	tx.boot = s->world->boot_ms(s->world);
 	err = tx_emit(&tx, "restored", json_pack("{s:I}", "from_seq", (json_int_t)s->seq));
 	if (!err)
