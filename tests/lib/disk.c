@@ -9,26 +9,11 @@
 #include <sqlite3.h>
 
 #include "tests/lib/disk.h"
+#include "tests/lib/random.h"
 
 #define SECTOR 512
 #define INODES 256
 #define NAMES 4
-
-/* --- random numbers --- */
-
-uint64_t random_next(uint64_t *state)
-{
-	uint64_t z = *state += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
-}
-
-uint64_t random_below(uint64_t *state, uint64_t n)
-{
-	return random_next(state) % n;
-}
 
 /* --- the record --- */
 
@@ -330,7 +315,7 @@ static size_t some_of_them(size_t moment, uint64_t *random)
 
 	for (size_t i = 0; i < moment; i++)
 		n += (size_t)is_open(i);
-	skip = random_below(random, n + 1);
+	skip = (size_t)random_below(random, (int)n + 1);
 	while (at < moment && (!is_open(at) || skip))
 		skip -= (size_t)is_open(at++);
 	return at;
@@ -344,7 +329,7 @@ static void names_after(struct entry *names, size_t moment, struct choice *c)
 	if (c->how == CUT_ALL)
 		until = moment;
 	else if (c->how != CUT_SYNCED)
-		until += random_below(c->random, moment - until + 1);
+		until += (size_t)random_below(c->random, (int)(moment - until) + 1);
 	memcpy(names, rec.names, sizeof(rec.names));
 	for (size_t i = rec.names_from; i < until; i++)
 		name_apply(names, &rec.log[i]);

@@ -59,8 +59,4 @@ void disk_cut(size_t moment, enum disk_cut how, uint64_t *random, const char *di
 /* Free what was recorded. */
 void disk_forget(void);
 
-/* The next number from a state (splitmix64); and one below N. */
-uint64_t random_next(uint64_t *state);
-uint64_t random_below(uint64_t *state, uint64_t n);
-
 #endif
