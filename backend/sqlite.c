@@ -172,22 +172,44 @@ static int has_log(const char *path)
 	return stat(wal, &st) == 0 && st.st_size > 0;
 }
 
+/* Did it die while it made the database? The journal knows how many pages there were. */
+static int is_half_made(const char *path)
+{
+	char journal[4200];
+	unsigned char head[20];
+	AUTO_CLOSE int fd = -1;
+
+	(void)snprintf(journal, sizeof(journal), "%s-journal", path);
+	fd = open(journal, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	return fd >= 0 && pread(fd, head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
+	       big_endian(head + 16) <= 1;
+}
+
+/* What the header cannot tell is asked through a connection that reads alone. */
+static int look_inside(const char *path, const char *vfs, struct db_about *out)
+{
+	struct db *db = NULL;
+	int got = db_open(path, DB_READ, vfs, &db);
+
+	if (!got)
+		got = db_int(db, &out->version, Q(USER_VERSION));
+	if (got > 0)
+		got = db_int(db, &out->application, Q(APPLICATION_ID));
+	if (got > 0 && !out->application)
+		got = db_int(db, &out->tables, Q(COUNT_TABLES));
+	db_close(db);
+	return got;
+}
+
 int db_look(const char *path, const char *vfs, struct db_about *out)
 {
 	struct db_about seen = { .version = 0 };
-	struct db *db = NULL;
 	int got = look_at_header(path, &seen);
 
-	if (got > 0 && (has_log(path) || (!seen.application && !seen.version))) {
-		got = db_open(path, DB_READ, vfs, &db);
-		if (!got)
-			got = db_int(db, &seen.version, Q(USER_VERSION));
-		if (got > 0)
-			got = db_int(db, &seen.application, Q(APPLICATION_ID));
-		if (got > 0 && !seen.application)
-			got = db_int(db, &seen.tables, Q(COUNT_TABLES));
-		db_close(db);
-	}
+	if (got > 0 && (has_log(path) || (!seen.application && !seen.version)))
+		got = look_inside(path, vfs, &seen);
+	if (got == -EROFS && is_half_made(path))
+		got = 1;
 	if (got > 0)
 		*out = seen;
 	return got;
