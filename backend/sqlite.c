@@ -62,13 +62,25 @@ static int db_errno(int rc)
 	}
 }
 
-/* SQLite knows a full disk, but not an exhausted quota. */
+/* What the last call that failed on the log said; 0: none did. */
+static int log_errno(struct db *db)
+{
+	sqlite3_file *log = NULL;
+	int err = 0;
+
+	(void)sqlite3_file_control(db->conn, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+	if (log && log->pMethods)
+		(void)log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &err);
+	return err;
+}
+
+/* SQLite knows a full disk; not an exhausted quota, nor want of room for its shared memory. */
 static int db_result(struct db *db, int rc)
 {
-	int is_write = rc == SQLITE_IOERR_WRITE || rc == SQLITE_IOERR_SHMSIZE;
-	int os = is_write ? sqlite3_system_errno(db->conn) : 0;
+	int full = rc == SQLITE_IOERR_SHMSIZE ||
+		   (rc == SQLITE_IOERR_WRITE && log_errno(db) == EDQUOT);
 
-	return os == ENOSPC || os == EDQUOT ? -ENOSPC : db_errno(rc);
+	return full ? -ENOSPC : db_errno(rc);
 }
 
 /* overlaps(name, name): do two canonical artifacts overlap. */
@@ -391,6 +403,12 @@ const char *db_message(struct db *db)
 }
 
 /* query_only would forbid the copy too; a reader's file is opened read-only all the same. */
+int db_checkpoint(struct db *db)
+{
+	return db_result(db, sqlite3_wal_checkpoint_v2(db->conn, NULL, SQLITE_CHECKPOINT_RESTART,
+						       NULL, NULL));
+}
+
 int db_copy(struct db *db, const char *path)
 {
 	int err = db_script(db, "PRAGMA query_only=OFF");

@@ -124,6 +124,8 @@ int db_busy_count(const struct db *db);
 /* What the last failed call said, for the log. */
 const char *db_message(struct db *db);
 
+/* Move the log into the database, so that its file is used from the start again. */
+int db_checkpoint(struct db *db);
 /* Write a whole consistent copy to PATH, which must not exist. */
 int db_copy(struct db *db, const char *path);
 /* SQLite's own check: 0 good; -EBADMSG and its words, to be freed, in *SAYS. */

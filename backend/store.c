@@ -6,8 +6,10 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <syslog.h>
 #include <unistd.h>
 
+#include "backend/ballast.h"
 #include "backend/clean.h"
 #include "backend/log.h"
 #include "backend/read.h"
@@ -197,7 +199,7 @@ static int settle_leases(struct store *s)
 	return err ? err : db_run(s->writer, Q(META_SET), T("boot"), T(s->boot_id));
 }
 
-static int settle(struct store *s)
+static int settle_once(struct store *s)
 {
 	int err = db_run(s->writer, Q(BEGIN_WRITE));
 
@@ -208,9 +210,32 @@ static int settle(struct store *s)
 	err = settle_restore(s);
 	if (!err)
 		err = settle_leases(s);
-	if (!err)
-		return db_run(s->writer, Q(COMMIT));
-	(void)db_run(s->writer, Q(ROLLBACK));
+	return err ? err : db_run(s->writer, Q(COMMIT));
+}
+
+void store_make_room(struct store *s)
+{
+	if (db_in_transaction(s->writer))
+		(void)db_run(s->writer, Q(ROLLBACK));
+	if (!s->full)
+		log_msg(LOG_ERR, "the disk is full: nothing is taken that needs room");
+	s->full = 1;
+	(void)ballast_give(s->dir_fd);
+	(void)db_checkpoint(s->writer);
+}
+
+static int settle(struct store *s)
+{
+	int err = settle_once(s);
+
+	if (err == -ENOSPC) {
+		store_make_room(s);
+		err = settle_once(s);
+	}
+	if (err && db_in_transaction(s->writer))
+		(void)db_run(s->writer, Q(ROLLBACK));
+	if (!err && ballast_take(s->dir_fd) <= 0)
+		log_msg(LOG_WARNING, "no ballast: too little room on the disk of the store");
 	return err;
 }
 

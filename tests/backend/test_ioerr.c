@@ -75,6 +75,8 @@ static void sweep(const char *about, enum disk_failure how, int64_t count)
 		disk_fail(how, nth, count);
 		run(&h);
 		cr_assert_gt(disk_failed(), 0, "%s: nothing failed", h.about);
+		cr_assert(how < DISK_FULL || !h.store || !store_failed(h.store),
+			  "%s: the store gave up", h.about);
 		look_again(&h);
 		tried++;
 	}
@@ -100,6 +102,11 @@ Test(ioerr, of_a_write_in_its_middle_loses_nothing_acknowledged)
 Test(ioerr, want_of_room_refuses_changes_and_no_more)
 {
 	sweep("no room for one write", DISK_FULL, 1);
+}
+
+Test(ioerr, want_of_quota_is_want_of_room)
+{
+	sweep("no quota for one write", DISK_QUOTA, 1);
 }
 
 Test(ioerr, want_of_room_that_lasts_refuses_changes_and_no_more)

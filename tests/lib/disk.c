@@ -1,4 +1,5 @@
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -384,7 +385,7 @@ int64_t disk_failed(void)
 /* Does this call fail? */
 static int fails(int is_write)
 {
-	if (fault.paused || fault.how == DISK_NONE || (fault.how == DISK_FULL && !is_write))
+	if (fault.paused || fault.how == DISK_NONE || (fault.how >= DISK_FULL && !is_write))
 		return 0;
 	fault.calls++;
 	if (fault.calls < fault.nth || fault.calls - fault.nth >= fault.count)
@@ -397,7 +398,8 @@ static int fails(int is_write)
 
 struct file {
 	sqlite3_file us;
-	int inode;	    /* -1: not recorded */
+	int inode; /* -1: not recorded */
+	int last_errno;
 	int syncs_names;    /* its next sync syncs the directory too */
 	sqlite3_file *real; /* right behind */
 };
@@ -433,7 +435,8 @@ static int f_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 off)
 	int half = n / 2;
 
 	if (fails(1)) {
-		if (fault.how == DISK_EIO)
+		file_of(f)->last_errno = fault.how == DISK_QUOTA ? EDQUOT : EIO;
+		if (fault.how == DISK_EIO || fault.how == DISK_QUOTA)
 			return SQLITE_IOERR_WRITE;
 		(void)real->pMethods->xWrite(real, p, half, off);
 		note(WRITE, file_of(f)->inode, off, p, (size_t)half);
@@ -489,6 +492,10 @@ static int f_reserved(sqlite3_file *f, int *out)
 
 static int f_control(sqlite3_file *f, int op, void *arg)
 {
+	if (op == SQLITE_FCNTL_LAST_ERRNO && file_of(f)->last_errno) {
+		*(int *)arg = file_of(f)->last_errno;
+		return SQLITE_OK;
+	}
 	return real_of(f)->pMethods->xFileControl(real_of(f), op, arg);
 }
 

@@ -184,7 +184,7 @@ static void decided(struct change *c)
 		if ((c->kind == CHANGE_CLAIM || c->kind == CHANGE_HANDOVER) &&
 		    c->result.id > h->seen.token)
 			h->seen.token = c->result.id;
-	} else if (err == -EIO || err == -ENOSPC || err == -ENOMEM) {
+	} else if (err == -EIO || err == -ENOMEM) {
 		h->broken++;
 		h->err = err;
 	} else {
@@ -367,10 +367,12 @@ void history_verify(const struct history *h, const char *dir, const struct seen 
 		    const struct seen *later)
 {
 	struct history again = *h;
+	int err;
 
 	again.store = NULL;
 	(void)snprintf(again.dir, sizeof(again.dir), "%s", dir);
-	cr_assert_eq(history_open(&again), 0, "%s: it does not open again", h->about);
+	err = history_open(&again);
+	cr_assert_eq(err, 0, "%s: it does not open again: %s", h->about, strerror(-err));
 	cr_assert_geq(again.seen.seq, acked->seq, "%s: an acknowledged change is lost", h->about);
 	cr_assert(is(&again.seen, acked) ||
 			  (later ? is(&again.seen, later) : again.seen.seq > acked->seq),
