@@ -111,16 +111,31 @@ static int replay_new(struct db *from, const char *path, struct db **out, struct
 	return err;
 }
 
+/* Is there a store in DIR, and can this program read it? Its database's PATH. */
+static int find_store(const char *dir, char *path, size_t n, struct buf *says)
+{
+	int got;
+
+	store_path(dir, path, n);
+	got = schema_look(path, NULL);
+	if (got > 0)
+		return 0;
+	got = got ? got : -ENOENT;
+	store_says(path, got, says);
+	return got;
+}
+
 static int open_store(const char *dir, struct db **out, struct buf *says)
 {
 	char path[4200];
 	int64_t version = 0;
-	int err;
+	int err = find_store(dir, path, sizeof(path), says);
 
-	store_path(dir, path, sizeof(path));
+	if (err)
+		return err;
 	err = db_open(path, DB_READ, NULL, out);
 	if (err) {
-		buf_line(says, "%s: %s", path, strerror(-err));
+		store_says(path, err, says);
 		return err;
 	}
 	err = db_int(*out, &version, Q(USER_VERSION));
@@ -165,8 +180,10 @@ static int compare(struct db *db, const char *to, struct buf *says)
 int offline_replay(const char *dir, const char *to, struct buf *says)
 {
 	struct db *db = NULL;
-	int err = open_store(dir, &db, says);
+	int err = to && access(to, F_OK) == 0 ? -EEXIST : open_store(dir, &db, says);
 
+	if (err == -EEXIST)
+		buf_line(says, "%s exists", to);
 	if (!err)
 		err = compare(db, to, says);
 	db_close(db);
@@ -204,16 +221,20 @@ static int check_tables(struct db *db, struct buf *says)
 	return found;
 }
 
+/* The events themselves: everything else follows from them. */
 static int check_events(struct db *db, struct buf *says)
 {
-	int64_t gap = 0;
-	int got = db_int(db, &gap, Q(EVENTS_GAP));
+	int64_t at = 0;
+	int gap = db_int(db, &at, Q(EVENTS_GAP)), odd;
 
-	if (got > 0)
-		buf_line(says, "events: a gap before %lld", (long long)gap);
-	else if (got < 0)
-		buf_line(says, "events: %s", db_message(db));
-	return got != 0;
+	if (gap > 0)
+		buf_line(says, "events: a gap before %lld", (long long)at);
+	odd = gap ? 0 : db_int(db, &at, Q(EVENTS_ODD));
+	if (odd > 0)
+		buf_line(says, "events: %lld is not the event that was written", (long long)at);
+	if (gap < 0 || odd < 0)
+		buf_line(says, "events: unreadable: %s", db_message(db));
+	return gap || odd;
 }
 
 int offline_check(const char *dir, struct buf *says)
@@ -257,11 +278,16 @@ int offline_backup(const char *dir, const char *file, struct buf *says)
 		(void)unlink(file);
 	}
 	db_close(db);
-	if (!err)
-		err = db_open(file, DB_WRITE, NULL, &copy);
+	if (err)
+		return err;
+	err = db_open(file, DB_WRITE, NULL, &copy);
 	if (!err)
 		err = db_run(copy, Q(META_SET), T("copy"), T("1"));
 	db_close(copy);
+	if (err) { /* a copy that does not know it is one would issue tokens again */
+		buf_line(says, "%s: %s", file, strerror(-err));
+		(void)unlink(file);
+	}
 	return err;
 }
 
@@ -291,6 +317,12 @@ static int repair_locked(const char *path, struct buf *says)
 	int err = db_open(path, DB_WRITE, NULL, &db);
 
 	if (!err)
+		err = schema_migrate(db);
+	if (!err && check_events(db, says)) {
+		buf_line(says, "what follows from them would be wrong: put a copy in its place");
+		err = -EBADMSG;
+	}
+	if (!err)
 		err = replay_new(db, ":memory:", &again, says);
 	if (!err)
 		err = db_run(db, Q(BEGIN_WRITE));
@@ -309,6 +341,7 @@ int offline_repair(const char *dir, struct buf *says)
 {
 	AUTO_CLOSE int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	char path[4200];
+	int err;
 
 	if (fd < 0)
 		return -errno;
@@ -316,6 +349,6 @@ int offline_repair(const char *dir, struct buf *says)
 		buf_line(says, "%s is in use: unmount it first", dir);
 		return -EBUSY;
 	}
-	store_path(dir, path, sizeof(path));
-	return repair_locked(path, says);
+	err = find_store(dir, path, sizeof(path), says);
+	return err ? err : repair_locked(path, says);
 }

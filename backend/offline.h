@@ -27,8 +27,8 @@ int offline_repair(const char *dir, struct buf *says);
 int offline_backup(const char *dir, const char *file, struct buf *says);
 
 /*
- * Replay the events of the store in DIR into a new database TO (NULL: in
- * memory) and compare. Both hashes into SAYS. 0 equal, 1 different, -errno.
+ * Replay the events of the store in DIR into a new database TO, which must
+ * not exist (NULL: in memory), and compare. Both hashes into SAYS. 0 equal, 1 different, -errno.
  */
 int offline_replay(const char *dir, const char *to, struct buf *says);
 

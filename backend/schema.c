@@ -106,6 +106,18 @@ static int migrate_one(struct db *db, int version)
 	return err;
 }
 
+int schema_look(const char *path, const char *vfs)
+{
+	struct db_about db;
+	int got = db_look(path, vfs, &db);
+
+	if (got <= 0)
+		return got;
+	if (db.application != SCHEMA_APPLICATION_ID && (db.application || db.version || db.tables))
+		return -ENOTUNIQ;
+	return db.version > NEWEST ? -EPROTONOSUPPORT : 1;
+}
+
 int schema_migrate(struct db *db)
 {
 	int64_t version = 0, app = 0;
@@ -132,5 +144,5 @@ int schema_clear(struct db *db)
 			     "DELETE FROM finished; DELETE FROM attrs; DELETE FROM needs;"
 			     "DELETE FROM artifacts; DELETE FROM sessions; DELETE FROM members;"
 			     "DELETE FROM held; DELETE FROM grants; DELETE FROM probes;"
-			     "DELETE FROM idle; DELETE FROM meta;");
+			     "DELETE FROM idle; DELETE FROM meta WHERE key <> 'copy';");
 }

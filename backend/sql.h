@@ -34,6 +34,10 @@ SQL(EVENTS_AFTER, "SELECT seq, line FROM events WHERE seq > ? ORDER BY seq LIMIT
 SQL(EVENTS_GAP,
     "SELECT e.seq FROM events e WHERE e.seq > 1 AND NOT EXISTS(SELECT 1 FROM events p"
     " WHERE p.seq = e.seq - 1) AND CASE WHEN json_valid(e.line) THEN json_extract(e.line, '$.event') ELSE '' END <> 'restored' LIMIT 1")
+SQL(EVENTS_ODD,
+    "SELECT seq FROM (SELECT seq, line, finish, finish - lag(finish, 1, 0) OVER (ORDER BY seq) AS n"
+    " FROM events) WHERE n <> length(CAST(line AS BLOB)) + 1"
+    " OR CASE WHEN json_valid(line) THEN json_extract(line, '$.seq') END IS NOT seq LIMIT 1")
 
 /* tasks */
 #define TASK_COLUMNS                                                                              \

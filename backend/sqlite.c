@@ -1,9 +1,14 @@
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <sqlite3.h>
 
+#include "backend/clean.h"
 #include "backend/overlap.h"
 #include "backend/sqlite.h"
 
@@ -57,13 +62,25 @@ static int db_errno(int rc)
 	}
 }
 
-/* SQLite knows a full disk, but not an exhausted quota. */
+/* What the last call that failed on the log said; 0: none did. */
+static int log_errno(struct db *db)
+{
+	sqlite3_file *log = NULL;
+	int err = 0;
+
+	(void)sqlite3_file_control(db->conn, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+	if (log && log->pMethods)
+		(void)log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &err);
+	return err;
+}
+
+/* SQLite knows a full disk; not an exhausted quota, nor want of room for its shared memory. */
 static int db_result(struct db *db, int rc)
 {
-	int is_write = rc == SQLITE_IOERR_WRITE || rc == SQLITE_IOERR_SHMSIZE;
-	int os = is_write ? sqlite3_system_errno(db->conn) : 0;
+	int full = rc == SQLITE_IOERR_SHMSIZE ||
+		   (rc == SQLITE_IOERR_WRITE && log_errno(db) == EDQUOT);
 
-	return os == ENOSPC || os == EDQUOT ? -ENOSPC : db_errno(rc);
+	return full ? -ENOSPC : db_errno(rc);
 }
 
 /* overlaps(name, name): do two canonical artifacts overlap. */
@@ -128,6 +145,86 @@ void db_close(struct db *db)
 		(void)sqlite3_finalize(db->rows[i].stmt);
 	(void)sqlite3_close(db->conn);
 	free(db);
+}
+
+/* --- a look from outside --- */
+
+static const char magic[16] = "SQLite format 3";
+
+static int64_t big_endian(const unsigned char *p)
+{
+	return (int64_t)p[0] << 24 | (int64_t)p[1] << 16 | (int64_t)p[2] << 8 | (int64_t)p[3];
+}
+
+/* The first page's own words: nobody has to open it for that. */
+static int look_at_header(const char *path, struct db_about *out)
+{
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	unsigned char page[100];
+	ssize_t n = fd < 0 ? -1 : pread(fd, page, sizeof(page), 0);
+
+	if (n < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!n)
+		return 0;
+	if (n < (ssize_t)sizeof(page) || memcmp(page, magic, sizeof(magic)) != 0)
+		return -ENOTUNIQ;
+	out->version = big_endian(page + 60);
+	out->application = big_endian(page + 68);
+	return 1;
+}
+
+/* Has a writer that died left something beside it? */
+static int has_log(const char *path)
+{
+	char wal[4200];
+	struct stat st;
+
+	(void)snprintf(wal, sizeof(wal), "%s-wal", path);
+	return stat(wal, &st) == 0 && st.st_size > 0;
+}
+
+/* Did it die while it made the database? The journal knows how many pages there were. */
+static int is_half_made(const char *path)
+{
+	char journal[4200];
+	unsigned char head[20];
+	AUTO_CLOSE int fd = -1;
+
+	(void)snprintf(journal, sizeof(journal), "%s-journal", path);
+	fd = open(journal, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	return fd >= 0 && pread(fd, head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
+	       big_endian(head + 16) <= 1;
+}
+
+/* What the header cannot tell is asked through a connection that reads alone. */
+static int look_inside(const char *path, const char *vfs, struct db_about *out)
+{
+	struct db *db = NULL;
+	int got = db_open(path, DB_READ, vfs, &db);
+
+	if (!got)
+		got = db_int(db, &out->version, Q(USER_VERSION));
+	if (got > 0)
+		got = db_int(db, &out->application, Q(APPLICATION_ID));
+	if (got > 0 && !out->application)
+		got = db_int(db, &out->tables, Q(COUNT_TABLES));
+	db_close(db);
+	return got;
+}
+
+int db_look(const char *path, const char *vfs, struct db_about *out)
+{
+	struct db_about seen = { .version = 0 };
+	int got = look_at_header(path, &seen);
+
+	if (got > 0 && (has_log(path) || (!seen.application && !seen.version)))
+		got = look_inside(path, vfs, &seen);
+	if (got == -EROFS && is_half_made(path))
+		got = 1;
+	if (got > 0)
+		*out = seen;
+	return got;
 }
 
 int db_script(struct db *db, const char *text)
@@ -306,6 +403,12 @@ const char *db_message(struct db *db)
 }
 
 /* query_only would forbid the copy too; a reader's file is opened read-only all the same. */
+int db_checkpoint(struct db *db)
+{
+	return db_result(db, sqlite3_wal_checkpoint_v2(db->conn, NULL, SQLITE_CHECKPOINT_RESTART,
+						       NULL, NULL));
+}
+
 int db_copy(struct db *db, const char *path)
 {
 	int err = db_script(db, "PRAGMA query_only=OFF");

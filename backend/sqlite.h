@@ -60,6 +60,19 @@ struct bind {
 int db_open(const char *path, enum db_mode mode, const char *vfs, struct db **out);
 void db_close(struct db *db);
 
+/* What a database says of itself. */
+struct db_about {
+	int64_t version;     /* PRAGMA user_version */
+	int64_t application; /* PRAGMA application_id */
+	int64_t tables;	     /* tables and indexes; not counted where an application is named */
+};
+
+/*
+ * Look at PATH and change no byte of it, nor of a log beside it. 1 and *OUT;
+ * 0: nothing is there (or an empty file); -ENOTUNIQ: no database; -errno.
+ */
+int db_look(const char *path, const char *vfs, struct db_about *out);
+
 /* Run TEXT, one or several statements without values (schema, pragmas). */
 int db_script(struct db *db, const char *text);
 
@@ -111,6 +124,8 @@ int db_busy_count(const struct db *db);
 /* What the last failed call said, for the log. */
 const char *db_message(struct db *db);
 
+/* Move the log into the database, so that its file is used from the start again. */
+int db_checkpoint(struct db *db);
 /* Write a whole consistent copy to PATH, which must not exist. */
 int db_copy(struct db *db, const char *path);
 /* SQLite's own check: 0 good; -EBADMSG and its words, to be freed, in *SAYS. */

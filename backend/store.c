@@ -6,8 +6,10 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <syslog.h>
 #include <unistd.h>
 
+#include "backend/ballast.h"
 #include "backend/clean.h"
 #include "backend/log.h"
 #include "backend/read.h"
@@ -16,7 +18,14 @@
 #include "backend/text.h"
 #include "backend/tx.h"
 
-#define RESTORE_JUMP (INT64_C(1) << 30) /* tokens a lost original may have issued */
+/*
+ * Where a restored store begins to number: by the clock, at a rate that no
+ * store keeps up, so behind what the original and every copy restored before
+ * have issued by now; by a wide jump, where the clock is behind the numbers.
+ */
+#define RESTORE_EPOCH INT64_C(1767225600000) /* 2026-01-01 */
+#define RESTORE_RATE 32			     /* events a millisecond */
+#define RESTORE_JUMP (INT64_C(1) << 30)
 
 /* --- changes --- */
 
@@ -111,7 +120,7 @@ static int write_owner(int dir_fd, const char *about)
 	return 0;
 }
 
-static int lock_dir(struct store *s, const char *dir, const char *about, struct buf *says)
+static int lock_dir(struct store *s, const char *dir, struct buf *says)
 {
 	struct stat st;
 	int err = make_dirs(dir);
@@ -129,24 +138,40 @@ static int lock_dir(struct store *s, const char *dir, const char *about, struct 
 	}
 	if (!fstat(s->dir_fd, &st) && st.st_uid == geteuid())
 		(void)fchmod(s->dir_fd, 0700);
-	err = write_owner(s->dir_fd, about);
-	if (err)
-		buf_printf(says, "%s/owner: %s", dir, strerror(-err));
+	return 0;
+}
+
+/* A full disk is no reason to keep the mount away: reading goes on. */
+static int tell_owner(struct store *s, const char *dir, const char *about, struct buf *says)
+{
+	int err = write_owner(s->dir_fd, about);
+
+	if (!err || err == -ENOSPC || err == -EDQUOT)
+		return 0;
+	buf_printf(says, "%s/owner: %s", dir, strerror(-err));
 	return err;
 }
 
 /* --- opening --- */
 
+static int64_t restored_seq(int64_t seq, int64_t wall)
+{
+	int64_t by_clock = (wall - RESTORE_EPOCH) * RESTORE_RATE;
+
+	return by_clock > seq ? by_clock : seq + RESTORE_JUMP;
+}
+
 /* After a restore nothing the original may have issued is issued again. */
 static int settle_restore(struct store *s)
 {
 	AUTO_FREE char *copy = db_text(s->writer, Q(META), T("copy"));
-	struct tx tx = { .db = s->writer, .seq = s->seq + RESTORE_JUMP, .finish = s->finish };
+	struct tx tx = { .db = s->writer, .finish = s->finish };
 	int err;
 
 	if (!copy)
 		return 0;
 	tx.wall = s->world->wall_ms(s->world);
+	tx.seq = restored_seq(s->seq, tx.wall);
 	tx.boot = s->world->boot_ms(s->world);
 	err = tx_emit(&tx, "restored", json_pack("{s:I}", "from_seq", (json_int_t)s->seq));
 	if (!err)
@@ -174,7 +199,7 @@ static int settle_leases(struct store *s)
 	return err ? err : db_run(s->writer, Q(META_SET), T("boot"), T(s->boot_id));
 }
 
-static int settle(struct store *s)
+static int settle_once(struct store *s)
 {
 	int err = db_run(s->writer, Q(BEGIN_WRITE));
 
@@ -185,18 +210,49 @@ static int settle(struct store *s)
 	err = settle_restore(s);
 	if (!err)
 		err = settle_leases(s);
-	if (!err)
-		return db_run(s->writer, Q(COMMIT));
-	(void)db_run(s->writer, Q(ROLLBACK));
+	return err ? err : db_run(s->writer, Q(COMMIT));
+}
+
+void store_make_room(struct store *s)
+{
+	if (db_in_transaction(s->writer))
+		(void)db_run(s->writer, Q(ROLLBACK));
+	if (!s->full)
+		log_msg(LOG_ERR, "the disk is full: nothing is taken that needs room");
+	s->full = 1;
+	(void)ballast_give(s->dir_fd);
+	(void)db_checkpoint(s->writer);
+}
+
+static int settle(struct store *s)
+{
+	int err = settle_once(s);
+
+	if (err == -ENOSPC) {
+		store_make_room(s);
+		err = settle_once(s);
+	}
+	if (err && db_in_transaction(s->writer))
+		(void)db_run(s->writer, Q(ROLLBACK));
+	if (!err && ballast_take(s->dir_fd) <= 0)
+		log_msg(LOG_WARNING, "no ballast: too little room on the disk of the store");
 	return err;
 }
 
-static int open_databases(struct store *s, const char *dir, struct buf *says)
+void store_says(const char *path, int err, struct buf *says)
 {
-	char path[4200];
+	if (err == -EPROTONOSUPPORT)
+		buf_line(says, "%s was written by a newer coordfs; nothing was touched", path);
+	else if (err == -ENOTUNIQ)
+		buf_line(says, "%s is not a store of coordfs; nothing was touched", path);
+	else
+		buf_line(says, "%s: %s", path, strerror(-err));
+}
+
+static int open_databases(struct store *s, const char *path)
+{
 	int err;
 
-	store_path(dir, path, sizeof(path));
 	(void)umask(077);
 	err = db_open(path, DB_WRITE, s->world->vfs, &s->writer);
 	if (!err)
@@ -205,12 +261,23 @@ static int open_databases(struct store *s, const char *dir, struct buf *says)
 		err = settle(s);
 	if (!err)
 		err = db_open(path, DB_READ, s->world->vfs, &s->reader);
-	if (err == -EPROTONOSUPPORT)
-		buf_printf(says, "%s was written by a newer coordfs; nothing was touched", path);
-	else if (err == -ENOTUNIQ)
-		buf_printf(says, "%s is not a store of coordfs; nothing was touched", path);
-	else if (err)
-		buf_printf(says, "%s: %s", path, strerror(-err));
+	return err;
+}
+
+/* What is there is looked at before anything is written. */
+static int open_store(struct store *s, const char *dir, const char *about, struct buf *says)
+{
+	char path[4200];
+	int err;
+
+	store_path(dir, path, sizeof(path));
+	err = schema_look(path, s->world->vfs);
+	if (err >= 0 && (err = tell_owner(s, dir, about, says)))
+		return err;
+	if (!err)
+		err = open_databases(s, path);
+	if (err)
+		store_says(path, err, says);
 	return err;
 }
 
@@ -243,9 +310,9 @@ int store_open(const char *dir, struct world *world, const char *about, struct s
 	if (err)
 		buf_printf(says, "the boot id cannot be read: %s", strerror(-err));
 	if (!err)
-		err = lock_dir(s, dir, about, says);
+		err = lock_dir(s, dir, says);
 	if (!err)
-		err = open_databases(s, dir, says);
+		err = open_store(s, dir, about, says);
 	if (err) {
 		store_close(s);
 		return err;

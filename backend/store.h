@@ -58,6 +58,8 @@ void store_stop(struct store *s);
 
 /* The path of the database file in DIR, into OUT. */
 void store_path(const char *dir, char *out, size_t n);
+/* A sentence on why the database at PATH was not opened. */
+void store_says(const char *path, int err, struct buf *says);
 /* The default directory: $XDG_STATE_HOME/coordfs, for root /var/lib/coordfs. */
 void store_default_dir(char *out, size_t n);
 

@@ -27,6 +27,7 @@ struct store {
 	int64_t seq, finish;			       /* the writer's */
 	struct recent_refusal recent[RECENT_REFUSALS]; /* the writer's */
 	unsigned recent_at;
+	int full; /* the disk: nothing is taken that needs room; the writer's */
 
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t queued;
@@ -37,5 +38,8 @@ struct store {
 	_Atomic int64_t due, seen_seq, seen_bytes;
 	_Atomic int failed;
 };
+
+/* The disk is full: roll back, and make what room there can be. */
+void store_make_room(struct store *s);
 
 #endif

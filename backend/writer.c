@@ -9,6 +9,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "backend/ballast.h"
 #include "backend/clean.h"
 #include "backend/log.h"
 #include "backend/rules.h"
@@ -97,6 +98,32 @@ static void savepoint(struct tx *tx, const struct bind *q)
 		(void)tx_fail(tx, err);
 }
 
+/* What lets go, or keeps what is held, is done on a full disk as well. */
+static int needs_room(const struct change *c)
+{
+	switch (c->kind) {
+	case CHANGE_TICK:
+	case CHANGE_FINISH:
+	case CHANGE_RELEASE:
+	case CHANGE_BREAK:
+	case CHANGE_END:
+	case CHANGE_RENEW:
+		return 0;
+	case CHANGE_SET:
+		return c->of != THING_CONTROL && strcmp(c->field, "outcome") != 0;
+	default:
+		return 1;
+	}
+}
+
+static int apply_rule(struct store *s, struct tx *tx, const struct change *c)
+{
+	if (s->full && needs_room(c))
+		return tx_refuse(tx, ENOSPC, "wait until somebody has made room",
+				 "the disk of the store is full: finishing and giving back go on");
+	return rules[c->kind](tx, c);
+}
+
 static void apply_one(struct store *s, struct tx *tx, struct change *c)
 {
 	int64_t seq = tx->seq, finish = tx->finish;
@@ -111,7 +138,7 @@ static void apply_one(struct store *s, struct tx *tx, struct change *c)
 	tx->keep = 0;
 	tx->repeat = is_repeat(s, c, tx->boot, 0);
 	savepoint(tx, BINDS(Q(SAVEPOINT)));
-	err = rules[c->kind](tx, c);
+	err = apply_rule(s, tx, c);
 	if (!err && c->actor.session)
 		err = rules_renew(tx, c->actor.session);
 	c->result.err = err;
@@ -121,7 +148,7 @@ static void apply_one(struct store *s, struct tx *tx, struct change *c)
 		tx->finish = finish;
 	}
 	savepoint(tx, BINDS(Q(SAVEPOINT_RELEASE)));
-	if (err && !tx->err)
+	if (err && !tx->err && !s->full)
 		record_refusal(s, tx, c);
 }
 
@@ -150,7 +177,9 @@ static void batch_failed(struct store *s, struct change *all, int err)
 		c->result.err = err == -ENOSPC || err == -ENOMEM ? err : -EIO;
 		buf_clear(&c->result.why);
 		buf_line(&c->result.why, "the store could not write: %s", errno_text(err));
-		buf_line(&c->result.why, "next: wait; see whether it happened before trying again");
+		buf_line(&c->result.why, "next: wait%s",
+			 c->result.err == -EIO ? "; see whether it happened before trying again" :
+						 ", then try again: nothing of it has happened");
 	}
 	if (err != -ENOSPC && err != -ENOMEM)
 		atomic_store(&s->failed, 1);
@@ -200,9 +229,8 @@ static struct change *batch_take(struct store *s, struct change ***end)
 	return all;
 }
 
-void writer_run_batch(struct store *s)
+static struct tx tx_now(struct store *s)
 {
-	struct change **end, *all = batch_take(s, &end);
 	struct tx tx = {
 		.db = s->writer,
 		.world = s->world,
@@ -213,12 +241,38 @@ void writer_run_batch(struct store *s)
 		.finish = s->finish,
 		.owner = s->owner,
 	};
+
+	return tx;
+}
+
+/* On a full disk again, with the room that could be made; what needs room is refused. */
+static int batch_again(struct store *s, struct tx *tx, struct change *all, int64_t *due)
+{
+	store_make_room(s);
+	*tx = tx_now(s);
+	for (struct change *c = all; c; c = c->next) {
+		c->result.id = 0;
+		buf_clear(&c->result.why);
+	}
+	return batch_apply(s, tx, all, due);
+}
+
+void writer_run_batch(struct store *s)
+{
+	struct change **end, *all = batch_take(s, &end);
+	struct tx tx = tx_now(s);
 	int64_t due = INT64_MAX;
 	int err;
 
 	if (!all)
 		return;
+	if (s->full && ballast_take(s->dir_fd) > 0) {
+		log_msg(LOG_NOTICE, "there is room on the disk again");
+		s->full = 0;
+	}
 	err = atomic_load(&s->failed) ? -EIO : batch_apply(s, &tx, all, &due);
+	if (err == -ENOSPC)
+		err = batch_again(s, &tx, all, &due);
 	if (err) {
 		batch_failed(s, all, err);
 	} else {

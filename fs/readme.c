@@ -35,6 +35,7 @@ static const char text[] =
 	"  EKEYEXPIRED  touch $S: a claim of yours was lost; said once for each\n"
 	"  EDQUOT       a limit is reached: finish something first\n"
 	"  EROFS        the board is closed (control/estop)\n"
+	"  ENOSPC       the disk of the store is full: finishing and giving back go on\n"
 	"  ELOOP        tasks would wait for each other in a circle\n"
 	"  EINVAL E2BIG EILSEQ ERANGE   what you wrote is not what the file takes\n"
 	"\n"

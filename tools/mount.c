@@ -91,32 +91,52 @@ static int parse(struct request *r, int argc, char **argv)
 	return 0;
 }
 
+static int refuse(const char *mountpoint, const char *why)
+{
+	(void)fprintf(stderr, "coordfs mount: %s: %s\n", mountpoint, why);
+	return TOOL_NO;
+}
+
+static int refuse_errno(const char *mountpoint, int err)
+{
+	return refuse(mountpoint, err == ENOTCONN ?
+					  "a dead mount is there: coordfs unmount it first" :
+					  strerror(err));
+}
+
+/* A directory, and nothing of ours on it, dead or alive. */
+static int check_place(const char *path)
+{
+	struct statfs fs;
+	struct stat st;
+
+	if (stat(path, &st) || statfs(path, &fs))
+		return refuse_errno(path, errno);
+	if (!S_ISDIR(st.st_mode))
+		return refuse(path, "not a directory");
+	if ((uint32_t)fs.f_type == FUSE_MAGIC)
+		return refuse(path, "a FUSE file system is mounted there already");
+	return TOOL_YES;
+}
+
 /* The mountpoint and the store by absolute paths: the daemon leaves this directory. */
 static int resolve(struct request *r, const char *mountpoint)
 {
-	AUTO_FREE char *path = NULL, *relative = NULL;
+	AUTO_FREE char *path = realpath(mountpoint, NULL);
 	char cwd[2048];
-	struct statfs fs;
 
-	path = realpath(mountpoint, NULL);
-	if (!path) {
-		(void)fprintf(stderr, "coordfs mount: %s: %s%s\n", mountpoint, strerror(errno),
-			      errno == ENOTCONN ? " (a dead mount: coordfs unmount it first)" : "");
+	if (!path)
+		return refuse_errno(mountpoint, errno);
+	if (check_place(path))
 		return TOOL_NO;
-	}
-	if (statfs(path, &fs) == 0 && (uint32_t)fs.f_type == FUSE_MAGIC) {
-		(void)fprintf(stderr,
-			      "coordfs mount: %s: a FUSE file system is mounted there already\n",
-			      path);
-		return TOOL_NO;
-	}
 	(void)snprintf(r->mountpoint, sizeof(r->mountpoint), "%s", path);
 	if (!r->store[0])
 		store_default_dir(r->store, sizeof(r->store));
-	if (r->store[0] == '/' || !getcwd(cwd, sizeof(cwd)))
-		return 0;
-	relative = strdup(r->store);
-	(void)snprintf(r->store, sizeof(r->store), "%s/%s", cwd, relative ? relative : "");
+	if (r->store[0] != '/' && getcwd(cwd, sizeof(cwd))) {
+		AUTO_FREE char *relative = strdup(r->store);
+
+		(void)snprintf(r->store, sizeof(r->store), "%s/%s", cwd, relative ? relative : "");
+	}
 	return 0;
 }
 

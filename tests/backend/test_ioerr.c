@@ -6,6 +6,7 @@
 
 #include "tests/lib/disk.h"
 #include "tests/lib/history.h"
+#include "tests/lib/random.h"
 
 /*
  * One call to the disk after the other fails, from the making of the store on.
@@ -60,13 +61,12 @@ static void look_again(struct history *h)
 
 static void sweep(const char *about, enum disk_failure how, int64_t count)
 {
-	int64_t calls = calls_of(how), step = (int64_t)env_number("COORDFS_STEP", 13);
-	uint64_t random = env_number("COORDFS_SEED", 1);
+	int64_t calls = calls_of(how), step = random_rounds("COORDFS_STEP", 13);
+	uint64_t random = (uint64_t)random_rounds("COORDFS_SEED", 1);
 	int tried = 0;
 
 	cr_assert_gt(calls, 100);
-	for (int64_t nth = 1 + (int64_t)random_below(&random, (uint64_t)step); nth <= calls;
-	     nth += step) {
+	for (int64_t nth = 1 + random_below(&random, (int)step); nth <= calls; nth += step) {
 		struct history h;
 
 		history_new(&h, 1, disk_vfs());
@@ -75,6 +75,8 @@ static void sweep(const char *about, enum disk_failure how, int64_t count)
 		disk_fail(how, nth, count);
 		run(&h);
 		cr_assert_gt(disk_failed(), 0, "%s: nothing failed", h.about);
+		cr_assert(how < DISK_FULL || !h.store || !store_failed(h.store),
+			  "%s: the store gave up", h.about);
 		look_again(&h);
 		tried++;
 	}
@@ -100,6 +102,11 @@ Test(ioerr, of_a_write_in_its_middle_loses_nothing_acknowledged)
 Test(ioerr, want_of_room_refuses_changes_and_no_more)
 {
 	sweep("no room for one write", DISK_FULL, 1);
+}
+
+Test(ioerr, want_of_quota_is_want_of_room)
+{
+	sweep("no quota for one write", DISK_QUOTA, 1);
 }
 
 Test(ioerr, want_of_room_that_lasts_refuses_changes_and_no_more)

@@ -5,14 +5,15 @@
 
 #include "tests/lib/disk.h"
 #include "tests/lib/history.h"
+#include "tests/lib/random.h"
 
 /*
  * The power goes at random moments of a history. COORDFS_CUTS=1000 asks for so
  * many in each test, COORDFS_SEED=N for others.
  */
 
-#define CUTS env_number("COORDFS_CUTS", 50)
-#define SEED env_number("COORDFS_SEED", 1)
+#define CUTS (size_t) random_rounds("COORDFS_CUTS", 50)
+#define SEED (uint64_t) random_rounds("COORDFS_SEED", 1)
 
 struct mark {
 	size_t moment; /* from then on it is acknowledged */
@@ -33,7 +34,7 @@ static size_t *moments(uint64_t *random, size_t n)
 
 	cr_assert_not_null(all);
 	for (size_t i = 0; i < n; i++)
-		all[i] = random_below(random, disk_moment() + 1);
+		all[i] = (size_t)random_below(random, (int)disk_moment() + 1);
 	qsort(all, n, sizeof(*all), by_moment);
 	return all;
 }
@@ -70,7 +71,7 @@ static size_t record(struct history *h, struct mark *marks, uint64_t *random)
 	history_begin(h);
 	marks[n++] = (struct mark){ disk_moment(), h->seen };
 	for (int i = 0; i < BATCHES; i++) {
-		history_batch(h, 1 + (int)random_below(random, 4));
+		history_batch(h, 1 + random_below(random, 4));
 		cr_assert_eq(h->broken, 0);
 		marks[n++] = (struct mark){ disk_moment(), h->seen };
 	}
@@ -146,13 +147,13 @@ Test(powercut, again_and_again_loses_nothing_either)
 	cr_assert_eq(history_open(&h), 0);
 	history_begin(&h);
 	for (size_t i = 0; i < CUTS; i++) {
-		for (uint64_t b = random_below(&random, 8); b; b--)
+		for (int b = random_below(&random, 8); b; b--)
 			history_batch(&h, 3);
 		acked = h.seen;
 		moment = disk_moment();
 		history_batch(&h, 3);
 		later = h.seen;
-		moment += random_below(&random, disk_moment() - moment + 1);
+		moment += (size_t)random_below(&random, (int)(disk_moment() - moment) + 1);
 		cut(&h, moment, (enum disk_cut)random_below(&random, CUT_KINDS), &random, dir);
 		history_end(&h);
 		(void)strcpy(h.dir, dir);

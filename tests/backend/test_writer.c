@@ -115,8 +115,8 @@ Test(writer, a_batch_that_cannot_be_written_is_refused_whole_and_nothing_of_it_s
 	c[1] = queue(&f, CHANGE_SET, .of = THING_TASK, .thing = fixture_task_now(&f, "T").id,
 		     .field = "body", .text = big, .as = s);
 	(void)fixture_run(&f);
-	assert_refused(fixture_take(c[0]), ENOSPC, "could not write");
-	assert_refused(fixture_take(c[1]), ENOSPC, "could not write");
+	assert_refused(fixture_take(c[0]), ENOSPC, "disk of the store is full");
+	assert_refused(fixture_take(c[1]), ENOSPC, "disk of the store is full");
 	cr_assert_str_eq(fixture_hash(&f), before);
 	cr_assert_eq(store_seq(f.store), seq);
 	cr_assert_eq(store_failed(f.store), 0, "a full disk is no reason to stop");

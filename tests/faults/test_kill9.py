@@ -120,8 +120,6 @@ class Worker:
         try:
             while True:
                 self.step()
-        except FileNotFoundError as e:  # between two acts of ours somebody else's came
-            raise AssertionError(f"{e} outside of an act") from e
         except OSError as e:
             if e.errno not in GONE:
                 raise
@@ -232,8 +230,10 @@ class Kill9(unittest.TestCase):
             lib.wait_for(lambda: load.acked() >= goal, f"{goal} acts")
             for _ in range(self.random.randrange(2000)):
                 pass
-            m.kill9()
+            signal.pidfd_send_signal(m.pidfd, signal.SIGKILL)
+            m.wait_exit()
             self.assertEqual(set(load.join()), {0}, "a client met an error it should not")
+            m.kill9()
         finally:
             load.stop()
         self.kills += 1

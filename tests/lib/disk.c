@@ -1,4 +1,5 @@
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,26 +10,11 @@
 #include <sqlite3.h>
 
 #include "tests/lib/disk.h"
+#include "tests/lib/random.h"
 
 #define SECTOR 512
 #define INODES 256
 #define NAMES 4
-
-/* --- random numbers --- */
-
-uint64_t random_next(uint64_t *state)
-{
-	uint64_t z = *state += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
-}
-
-uint64_t random_below(uint64_t *state, uint64_t n)
-{
-	return random_next(state) % n;
-}
 
 /* --- the record --- */
 
@@ -330,7 +316,7 @@ static size_t some_of_them(size_t moment, uint64_t *random)
 
 	for (size_t i = 0; i < moment; i++)
 		n += (size_t)is_open(i);
-	skip = random_below(random, n + 1);
+	skip = (size_t)random_below(random, (int)n + 1);
 	while (at < moment && (!is_open(at) || skip))
 		skip -= (size_t)is_open(at++);
 	return at;
@@ -344,7 +330,7 @@ static void names_after(struct entry *names, size_t moment, struct choice *c)
 	if (c->how == CUT_ALL)
 		until = moment;
 	else if (c->how != CUT_SYNCED)
-		until += random_below(c->random, moment - until + 1);
+		until += (size_t)random_below(c->random, (int)(moment - until) + 1);
 	memcpy(names, rec.names, sizeof(rec.names));
 	for (size_t i = rec.names_from; i < until; i++)
 		name_apply(names, &rec.log[i]);
@@ -399,7 +385,7 @@ int64_t disk_failed(void)
 /* Does this call fail? */
 static int fails(int is_write)
 {
-	if (fault.paused || fault.how == DISK_NONE || (fault.how == DISK_FULL && !is_write))
+	if (fault.paused || fault.how == DISK_NONE || (fault.how >= DISK_FULL && !is_write))
 		return 0;
 	fault.calls++;
 	if (fault.calls < fault.nth || fault.calls - fault.nth >= fault.count)
@@ -412,7 +398,8 @@ static int fails(int is_write)
 
 struct file {
 	sqlite3_file us;
-	int inode;	    /* -1: not recorded */
+	int inode; /* -1: not recorded */
+	int last_errno;
 	int syncs_names;    /* its next sync syncs the directory too */
 	sqlite3_file *real; /* right behind */
 };
@@ -448,7 +435,8 @@ static int f_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 off)
 	int half = n / 2;
 
 	if (fails(1)) {
-		if (fault.how == DISK_EIO)
+		file_of(f)->last_errno = fault.how == DISK_QUOTA ? EDQUOT : EIO;
+		if (fault.how == DISK_EIO || fault.how == DISK_QUOTA)
 			return SQLITE_IOERR_WRITE;
 		(void)real->pMethods->xWrite(real, p, half, off);
 		note(WRITE, file_of(f)->inode, off, p, (size_t)half);
@@ -504,6 +492,10 @@ static int f_reserved(sqlite3_file *f, int *out)
 
 static int f_control(sqlite3_file *f, int op, void *arg)
 {
+	if (op == SQLITE_FCNTL_LAST_ERRNO && file_of(f)->last_errno) {
+		*(int *)arg = file_of(f)->last_errno;
+		return SQLITE_OK;
+	}
 	return real_of(f)->pMethods->xFileControl(real_of(f), op, arg);
 }
 

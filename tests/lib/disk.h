@@ -19,9 +19,10 @@ const char *disk_vfs(void);
 
 enum disk_failure {
 	DISK_NONE,
-	DISK_EIO,  /* the call fails and does nothing */
-	DISK_TORN, /* a write writes its first half and fails; others as EIO */
-	DISK_FULL, /* writes alone fail, for want of room */
+	DISK_EIO,   /* the call fails and does nothing */
+	DISK_TORN,  /* a write writes its first half and fails; others as EIO */
+	DISK_FULL,  /* writes alone fail, for want of room */
+	DISK_QUOTA, /* the same, for want of quota */
 };
 
 /* Let call number NTH from now (1: the next) and the COUNT - 1 after it fail. */
@@ -58,9 +59,5 @@ enum disk_cut {
 void disk_cut(size_t moment, enum disk_cut how, uint64_t *random, const char *dir);
 /* Free what was recorded. */
 void disk_forget(void);
-
-/* The next number from a state (splitmix64); and one below N. */
-uint64_t random_next(uint64_t *state);
-uint64_t random_below(uint64_t *state, uint64_t n);
 
 #endif

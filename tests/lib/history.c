@@ -12,6 +12,7 @@
 #include "backend/read.h"
 #include "tests/lib/disk.h"
 #include "tests/lib/history.h"
+#include "tests/lib/random.h"
 
 #define TASKS 12
 #define SESSIONS 4
@@ -37,13 +38,6 @@ void scratch_remove(const char *dir)
 	if (d)
 		(void)closedir(d);
 	(void)rmdir(dir);
-}
-
-uint64_t env_number(const char *name, uint64_t dflt)
-{
-	const char *text = getenv(name);
-
-	return text && *text ? strtoull(text, NULL, 10) : dflt;
 }
 
 /* --- the world --- */
@@ -190,7 +184,7 @@ static void decided(struct change *c)
 		if ((c->kind == CHANGE_CLAIM || c->kind == CHANGE_HANDOVER) &&
 		    c->result.id > h->seen.token)
 			h->seen.token = c->result.id;
-	} else if (err == -EIO || err == -ENOSPC || err == -ENOMEM) {
+	} else if (err == -EIO || err == -ENOMEM) {
 		h->broken++;
 		h->err = err;
 	} else {
@@ -265,7 +259,7 @@ static int64_t actor(struct history *h, const char *task)
 	struct grant g;
 	struct task t;
 
-	session_name((int)random_below(&h->random, SESSIONS), name);
+	session_name(random_below(&h->random, SESSIONS), name);
 	if (random_below(&h->random, 8) && read_task_named(store_reader(h->store), task, &t) > 0 &&
 	    t.token && read_grant(store_reader(h->store), t.token, &g) > 0)
 		return g.session;
@@ -277,7 +271,7 @@ static struct change *change_body(struct history *h, const char *task)
 	char text[4200];
 	size_t n = random_below(&h->random, 16) ? 40 : 4000;
 
-	memset(text, 'a' + (char)random_below(&h->random, 26), n);
+	memset(text, 'a' + random_below(&h->random, 26), n);
 	text[n] = 0;
 	return set(h, actor(h, task), task, "body", text);
 }
@@ -287,7 +281,7 @@ static struct change *change_extend(struct history *h, const char *task)
 	char text[64];
 
 	(void)snprintf(text, sizeof(text), "%sextra%d/%s\n", random_below(&h->random, 3) ? "" : "-",
-		       (int)random_below(&h->random, 4), random_below(&h->random, 2) ? "*.c" : "x");
+		       random_below(&h->random, 4), random_below(&h->random, 2) ? "*.c" : "x");
 	return change(CHANGE_EXTEND, actor(h, task), task, text);
 }
 
@@ -297,7 +291,7 @@ static void pick(struct history *h, enum column column, char *name)
 	struct task t = { .column = COLUMN_NONE };
 
 	for (int i = 0; i < 8 && t.column != (int)column; i++) {
-		task_name((int)random_below(&h->random, TASKS), name);
+		task_name(random_below(&h->random, TASKS), name);
 		(void)read_task_named(store_reader(h->store), name, &t);
 	}
 }
@@ -305,14 +299,14 @@ static void pick(struct history *h, enum column column, char *name)
 static struct change *change_random(struct history *h)
 {
 	char task[NAME_BUFFER], to[NAME_BUFFER];
-	uint64_t dice = random_below(&h->random, 100);
+	int dice = random_below(&h->random, 100);
 
 	pick(h,
 	     dice < 35		     ? COLUMN_READY :
 	     dice >= 60 && dice < 70 ? COLUMN_DONE :
 				       COLUMN_CLAIMS,
 	     task);
-	session_name((int)random_below(&h->random, SESSIONS), to);
+	session_name(random_below(&h->random, SESSIONS), to);
 	if (dice < 35)
 		return change(CHANGE_CLAIM, session_id(h, to), task, NULL);
 	if (dice < 50)
@@ -373,10 +367,12 @@ void history_verify(const struct history *h, const char *dir, const struct seen 
 		    const struct seen *later)
 {
 	struct history again = *h;
+	int err;
 
 	again.store = NULL;
 	(void)snprintf(again.dir, sizeof(again.dir), "%s", dir);
-	cr_assert_eq(history_open(&again), 0, "%s: it does not open again", h->about);
+	err = history_open(&again);
+	cr_assert_eq(err, 0, "%s: it does not open again: %s", h->about, strerror(-err));
 	cr_assert_geq(again.seen.seq, acked->seq, "%s: an acknowledged change is lost", h->about);
 	cr_assert(is(&again.seen, acked) ||
 			  (later ? is(&again.seen, later) : again.seen.seq > acked->seq),

@@ -63,7 +63,4 @@ void history_verify(const struct history *h, const char *dir, const struct seen 
 void scratch_new(char *out);
 void scratch_remove(const char *dir);
 
-/* The number in an environment variable, or DFLT: how much to test. */
-uint64_t env_number(const char *name, uint64_t dflt);
-
 #endif
