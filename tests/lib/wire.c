@@ -1,7 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,16 +114,48 @@ void wire_restart(struct wire *w)
 	attach(w);
 }
 
-pid_t wire_process(struct wire *w, const char *session)
+/* A process's environment can be read a moment after it was started only. */
+static int has_started(pid_t pid)
 {
-	char sleep[] = "sleep", seconds[] = "60", text[256];
-	char *argv[] = { sleep, seconds, NULL }, *envp[] = { session ? text : NULL, NULL };
+	char path[64], text[512];
+	ssize_t n;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/environ", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	n = read(fd, text, sizeof(text));
+	(void)close(fd);
+	return n > 0 && memmem(text, (size_t)n, "WIRE=1", 6);
+}
+
+static pid_t start(const char *session)
+{
+	char sleep[] = "sleep", seconds[] = "60", wire[] = "WIRE=1", text[256];
+	char *argv[] = { sleep, seconds, NULL };
+	char *envp[] = { wire, session ? text : NULL, NULL };
+	pid_t pid = fork();
 
 	(void)snprintf(text, sizeof(text), "COORD_SESSION=%s", session ? session : "");
+	if (pid)
+		return pid;
+	if (geteuid() != 0 || setresuid(FIXTURE_UID, FIXTURE_UID, FIXTURE_UID) == 0)
+		(void)execvpe("sleep", argv, envp);
+	_exit(127);
+}
+
+pid_t wire_process(struct wire *w, const char *session)
+{
 	for (int i = 0; i < WIRE_PROCESSES; i++) {
 		if (w->processes[i])
 			continue;
-		MUST(posix_spawnp(&w->processes[i], "sleep", NULL, NULL, argv, envp) == 0);
+		MUST((w->processes[i] = start(session)) > 0);
+		for (int tries = 0; !has_started(w->processes[i]); tries++) {
+			MUST(tries < 10000);
+			MUST(waitpid(w->processes[i], NULL, WNOHANG) == 0);
+			(void)poll(NULL, 0, 1);
+		}
 		return w->processes[i];
 	}
 	abort();

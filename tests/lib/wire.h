@@ -63,7 +63,8 @@ void wire_close(struct wire *w);
 /* The daemon ends and another takes over store and mount; handles are forgotten. */
 void wire_restart(struct wire *w);
 
-/* A process that lives until wire_close, with COORD_SESSION=SESSION; NULL: unset. */
+/* A process that lives until wire_close, with COORD_SESSION=SESSION (NULL: unset). Its uid is
+ * FIXTURE_UID when the test is root, else the test's own. */
 pid_t wire_process(struct wire *w, const char *session);
 void wire_kill(struct wire *w, pid_t pid);
 
