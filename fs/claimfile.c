@@ -85,7 +85,7 @@ int claim_touch(struct request *r, int64_t id)
 
 	if (err)
 		return err;
-	if (handle_is_winner(id, r->actor.pid, r->actor.start))
+	if (handle_is_winner(r, id))
 		return 0;
 	return ask_again(r, id);
 }
@@ -103,7 +103,7 @@ int claim_open(struct request *r, int64_t id, int flags)
 		return -ESTALE;
 	if (!r->actor.session || g.session != r->actor.session)
 		return ask_again(r, id);
-	return handle_is_contender(id, &r->actor) ? ask_again(r, id) : 0;
+	return handle_is_contender(r, id) ? ask_again(r, id) : 0;
 }
 
 static int claims_create(struct request *r, int64_t id, const char *name, int flags)

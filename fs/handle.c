@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "fs/caller.h"
@@ -39,6 +38,7 @@ struct handle *handle_new(struct request *r, uint64_t ino, int flags)
 	h->token = n && n->flags & NODE_FENCED ? NODE_ID(ino) : 0;
 	h->pid = r->actor.pid;
 	h->start = r->actor.start;
+	h->session = r->actor.session;
 	HASH_ADD(hh, handles, fh, sizeof(h->fh), h);
 	return h;
 }
@@ -129,15 +129,18 @@ void handle_accept(struct handle *h, const struct buf *text, int append)
 	buf_add(&h->accepted, buf_text(text), text->n);
 }
 
-int handle_is_winner(int64_t token, int32_t pid, int64_t start)
+static int is_of(const struct handle *h, const struct actor *a)
 {
-	struct handle *h, *next;
+	if (h->pid != a->pid || h->start != a->start)
+		return 0;
+	return a->pid || (a->session && a->session == h->session);
+}
 
-	for (h = handles; h; h = next) {
-		next = h->hh.next;
-		if (h->won && h->token == token && h->pid == pid && h->start == start)
+int handle_is_winner(const struct request *r, int64_t token)
+{
+	for (const struct handle *h = handles; h; h = h->hh.next)
+		if (h->won && h->token == token && is_of(h, &r->actor))
 			return 1;
-	}
 	return 0;
 }
 
@@ -171,15 +174,16 @@ static int is_older(const struct contest *c, const struct actor *a)
 	return (a->pid <= c->last) != began_anew;
 }
 
-int handle_is_contender(int64_t token, const struct actor *actor)
+int handle_is_contender(const struct request *r, int64_t token)
 {
-	struct timespec t;
+	struct world *w = store_world(r->fs->store);
+	const struct actor *actor = &r->actor;
+	int64_t now = w->boot_ms(w);
 
-	(void)clock_gettime(CLOCK_BOOTTIME, &t);
 	for (int i = 0; i < CONTESTS; i++) {
 		const struct contest *c = &contests[i];
 
-		if (c->token != token || t.tv_sec * 1000 - c->at > CONTEST_MS)
+		if (c->token != token || now - c->at > CONTEST_MS)
 			continue;
 		if (!actor->pid || !c->pid || (actor->pid == c->pid && actor->start == c->start))
 			return 0;

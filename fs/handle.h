@@ -18,6 +18,7 @@ struct handle {
 	int won;       /* its CREATE made the grant */
 	int32_t pid;   /* who opened it */
 	int64_t start;
+	int64_t session;     /* as whom; 0: none */
 	struct buf text;     /* what reads see */
 	struct buf accepted; /* what writes have put so far */
 	int mid_line;	     /* O_APPEND: the last write ended inside a line */
@@ -44,16 +45,19 @@ int handle_write(struct request *r, struct handle *h, int64_t off, const char *p
 /* The write was accepted. */
 void handle_accept(struct handle *h, const struct buf *text, int append);
 
-/* Is the handle whose CREATE won TOKEN still open, and this process's? (pid 0: any) */
-int handle_is_winner(int64_t token, int32_t pid, int64_t start);
+/*
+ * Is the handle whose CREATE won TOKEN still open, and the caller's? Of the
+ * processes we cannot see, any that acts as the same session.
+ */
+int handle_is_winner(const struct request *r, int64_t token);
 
 /* A grant was made to R's actor. */
 void handle_granted(struct request *r, int64_t token);
 /*
- * Is ACTOR one who asked for TOKEN at the same moment, and lost, under the
- * same session? True for a few seconds after the grant, for a process that is
+ * Is the caller one who asked for TOKEN at the same moment, and lost, under
+ * the same session? True for a few seconds after the grant, for a process that is
  * older than the grant and neither the winner nor an ancestor of it.
  */
-int handle_is_contender(int64_t token, const struct actor *actor);
+int handle_is_contender(const struct request *r, int64_t token);
 
 #endif

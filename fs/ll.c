@@ -183,6 +183,11 @@ static void op_finish(struct op *op, int err, void (*reply)(struct op *op))
 
 static int refuse_fixed(struct op *op)
 {
+	struct stat st;
+	int err = node_stat(&op->r, op->r.ino, &st);
+
+	if (err)
+		return err;
 	identify_here(op);
 	return request_refuse(&op->r, EPERM,
 			      "README says what can be made, moved and removed where",
@@ -434,13 +439,15 @@ static int rename_checked(struct op *op, const char *name, fuse_ino_t newparent,
 {
 	const struct node *to = node_of(newparent);
 
+	if (!to)
+		return -ESTALE;
 	if (flags & ~(unsigned)RENAME_NOREPLACE)
 		return request_refuse(&op->r, EINVAL, "move one name at a time",
 				      "exchanging names is not offered");
 	if (strcmp(name, newname) != 0)
 		return request_refuse(&op->r, EINVAL, "mv COLUMN/TASK OTHER/",
 				      "a move between columns keeps the name");
-	if (!to || !ops_of(op)->rename)
+	if (!ops_of(op)->rename)
 		return refuse_fixed(op);
 	return ops_of(op)->rename(&op->r, NODE_ID(op->r.ino), name, to, NODE_ID(newparent));
 }
@@ -606,16 +613,14 @@ static int open_checked(struct op *op, int flags)
 	struct stat st;
 	int err;
 
-	if (!n)
-		return -ESTALE;
+	err = !n ? -ESTALE : node_kind(n) ? node_stat(&op->r, op->r.ino, &st) : 0;
+	if (err)
+		return err;
 	if (writes && !n->store)
 		return request_refuse(&op->r, EACCES, "read it", "this file is not written");
 	if ((flags & O_ACCMODE) != O_WRONLY && !n->show && !(n->flags & NODE_WAIT))
 		return request_refuse(&op->r, EACCES, "write to it", "this file is not read");
-	err = node_kind(n) ? node_stat(&op->r, op->r.ino, &st) : 0;
-	if (!err && writes && n->open)
-		err = n->open(&op->r, NODE_ID(op->r.ino), flags);
-	return err;
+	return writes && n->open ? n->open(&op->r, NODE_ID(op->r.ino), flags) : 0;
 }
 
 static void ll_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

@@ -283,10 +283,14 @@ int node_list(struct request *r, uint64_t dir, int64_t off, list_fn *fn, void *a
 	const struct node *d = node_of(dir);
 	int64_t id = NODE_ID(dir), index = 0, after = 0;
 	int64_t from = off <= COOKIE_DOTS ? 0 : (off >> COOKIE_SHIFT) - 1;
+	struct stat st;
 	int full;
 
 	if (!d || d->type != NODE_DIR)
 		return d ? -ENOTDIR : -ESTALE;
+	full = node_kind(d) ? node_stat(r, dir, &st) : 0; /* what it belongs to may be gone */
+	if (full)
+		return full;
 	full = list_dots(dir, off, fn, arg);
 	if (off > COOKIE_DOTS)
 		after = off & ((INT64_C(1) << COOKIE_SHIFT) - 1);
