@@ -16,6 +16,7 @@ struct target {
 	const struct field *field;
 	struct task task;
 	struct session session;
+	char probe[NAME_BUFFER];
 	const char *of;	  /* its kind, in the event */
 	const char *name; /* and its name */
 };
@@ -23,6 +24,17 @@ struct target {
 static int refuse_gone(struct tx *tx)
 {
 	return tx_refuse(tx, ESTALE, "look it up again", "what this file belonged to is gone");
+}
+
+/* 1 and its name; 0: removed; -errno. */
+static int find_probe(struct tx *tx, int64_t id, char out[NAME_BUFFER])
+{
+	AUTO_ROWS *r = db_rows(tx->db, Q(PROBE_LIVE), I(id));
+	int got = rows_next(r);
+
+	if (got > 0)
+		(void)snprintf(out, NAME_BUFFER, "%s", rows_text(r, 0));
+	return got;
 }
 
 static int target_find(struct tx *tx, const struct change *c, struct target *t)
@@ -43,8 +55,8 @@ static int target_find(struct tx *tx, const struct change *c, struct target *t)
 		t->name = t->session.name;
 	} else if (c->of == THING_PROBE) {
 		t->of = "probe";
-		t->name = c->name;
-		got = db_get(tx->db, 0, Q(PROBE_LIVE), I(c->thing)) > 0;
+		t->name = t->probe;
+		got = find_probe(tx, c->thing, t->probe);
 	}
 	if (got < 0)
 		return tx_fail(tx, got);

@@ -175,7 +175,7 @@ SQL(LEASE_NEXT, "SELECT min(expires) FROM grants WHERE ended = 0")
 SQL(PROBE_ADD, "INSERT INTO probes(id, name) VALUES(?, ?)")
 SQL(PROBE_GONE, "UPDATE probes SET gone = ? WHERE id = ?")
 SQL(PROBE_NAMED, "SELECT id FROM probes WHERE name = ? AND gone = 0")
-SQL(PROBE_LIVE, "SELECT 1 FROM probes WHERE id = ? AND gone = 0")
+SQL(PROBE_LIVE, "SELECT name FROM probes WHERE id = ? AND gone = 0")
 SQL(PROBES, "SELECT id, name FROM probes WHERE gone = 0 ORDER BY name")
 
 /* the tree: children of a directory by name, in order of id; and what they are */

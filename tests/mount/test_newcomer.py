@@ -30,6 +30,15 @@ class Flock(Case):
         self.assertIn("EOPNOTSUPP flock claims/t", done.out)
 
 
+class Probes(Case):
+    def test_what_is_written_to_a_probe_is_told_with_its_name(self):
+        os.mkdir(self.m.path("probes/p"))
+        self.m.write("true\n", "probes/p/command")
+        self.assertEqual(self.m.events("set", of="probe")[-1]["name"], "p")
+        self.refused("EINVAL", self.m.write, "soon\n", "probes/p/timeout")
+        self.assertIn("timeout of p: ", self.m.why())
+
+
 class Times(Case):
     def test_sessions_and_probes_and_their_files_have_times_of_today(self):
         self.m.session("a")
