@@ -1109,6 +1109,19 @@ static void bump_epoch(struct ll *l)
 	}
 }
 
+/*
+ * An open file asks nobody by name: its attributes are forgotten one by one.
+ * A negative offset touches no pages, so nothing is waited for.
+ */
+static void forget_attributes(struct handle *h, void *arg)
+{
+	struct ll *l = arg;
+	const struct node *n = node_of(h->ino);
+
+	if (n && n->type == NODE_FILE && attr_seconds(l, n) == LIVE_SECONDS)
+		(void)fuse_lowlevel_notify_inval_inode(l->se, h->ino, -1, 0);
+}
+
 static void wake_poller(struct handle *h, void *arg)
 {
 	const struct ll *l = arg;
@@ -1144,6 +1157,7 @@ static void wake_readers(struct ll *l)
 void ll_decided(struct ll *l)
 {
 	bump_epoch(l);
+	handle_each(forget_attributes, l);
 	if (store_collect(l->fs->store))
 		wake_readers(l);
 }
