@@ -67,6 +67,7 @@ lib_src := $(wildcard fs/*.c backend/*.c)
 tool_src := $(wildcard tools/*.c)
 test_src := $(wildcard tests/backend/test_*.c tests/fs/test_*.c tests/tools/test_*.c tests/lib/*.c)
 bench_src := $(wildcard tests/bench/*.c tests/fuzz/*.c)
+fuzz_lib := tests/lib/fixture.c tests/lib/wire.c tests/lib/fuzz.c
 helper_src := $(wildcard tests/mount/*.c)
 
 objects = $(1:%.c=$B/%.o)
@@ -107,7 +108,7 @@ $B/%.o: %.c $B/flags
 	$(compile)
 
 define bench_rule
-$B/bench/$(basename $(notdir $1)): $(call objects,$1) $B/libcoordfs.a
+$B/bench/$(basename $(notdir $1)): $(call objects,$1 $(if $(filter tests/fuzz/%,$1),$(fuzz_lib))) $B/libcoordfs.a
 	$$Q$$(if $$(Q),echo '  LD  $$@')
 	mkdir -p $$(@D)
 	$$(link)

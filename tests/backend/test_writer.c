@@ -323,6 +323,27 @@ Test(writer, a_refusal_is_recorded_with_its_session_in_words)
 	json_decref(e);
 }
 
+Test(writer, a_refusal_that_quotes_what_is_no_text_loses_nobody_else_the_batch)
+{
+	int64_t s = fixture_session(&f, "s1");
+	struct change *bad, *good;
+	struct outcome o;
+	json_t *e;
+
+	(void)fixture_task(&f, "A", "src/a");
+	(void)fixture_task(&f, "B", "src/b");
+	(void)fixture_hold(&f, s, "A");
+	bad = queue(&f, CHANGE_EXTEND, .as = s, .name = "A", .text = "src/\xff\033[31m\n");
+	good = queue(&f, CHANGE_CLAIM, .as = s, .name = "B");
+	(void)fixture_run(&f);
+	o = fixture_take(bad);
+	assert_refused(o, EILSEQ, "\"src/??[31m\"");
+	assert_ok(fixture_take(good));
+	e = fixture_event(&f, "refused");
+	cr_assert_not_null(strstr(event_text(e, "why"), "src/??[31m"));
+	json_decref(e);
+}
+
 Test(writer, the_same_refusal_of_a_process_within_a_second_counts_once)
 {
 	int64_t s = fixture_session(&f, "s1");
