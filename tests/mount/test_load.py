@@ -400,5 +400,77 @@ class Load(Case):
                     self.assertEqual(value(m.read("claims", task), "session"), session)
 
 
+class Memory(Case):
+    """COORDFS_OPS is how many operations (10000)."""
+
+    OPS = int(os.environ.get("COORDFS_OPS") or 10000)
+
+    def setUp(self):
+        if "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ:
+            self.skipTest("a sanitizer's memory says nothing; it looks for leaks by itself")
+        super().setUp()
+        m = self.m
+        m.session("a"), m.session("b")
+        for t in "tuvw":
+            m.task(t, [f"src/{t}", f"lib/*/{t}.c"])
+        os.mkdir(m.path("probes", "p"))
+        m.write("true\n", "probes", "p", "command")
+        m.claim("a", "t")
+
+    def kib(self):
+        return int(value(read(f"/proc/{self.m.pid}/status").replace("\t", " "), "RssAnon:").split()[0])
+
+    def store_kib(self):
+        return os.stat(self.m.store / "store.db").st_size // 1024
+
+    def looking(self):
+        """So many operations that change nothing: their number."""
+        m = self.m
+        for path in ("artifacts", "status", "why", "whoami", "verdict", "claims/t", "ready/u", "tasks/t/history"):
+            m.read(path)
+        for path in ("claims", "ready", "sessions", "sessions/a/claims", "tasks/t"):
+            for name in m.ls(path):
+                os.stat(m.path(path, name))
+        self.refused("EBUSY", m.claim, "b", "t")
+        self.refused("ENOENT", os.stat, m.path("ready", "nothing"))
+        self.refused("EPERM", os.unlink, m.path("ready", "u"))
+        fd = os.open(m.path("wait/events"), os.O_RDONLY | os.O_NONBLOCK)
+        self.refused("EAGAIN", os.read, fd, 4096)
+        os.close(fd)
+        return 60
+
+    def working(self):
+        m = self.m
+        for t in "uvw":
+            m.claim("a", t)
+        self.refused("EBUSY", m.claim, "b", "u")
+        m.write("more/x\n", "sessions", "a", "claims", "t", append=True)
+        m.write("-more/x\n", "sessions", "a", "claims", "t", append=True)
+        os.utime(m.path("sessions", "a"))
+        m.finish("a", "u")
+        os.rename(m.path("done", "u"), m.path("ready", "u"))
+        for t in "vw":
+            m.release("a", t)
+        return 35
+
+    def repeat(self, deed, n):
+        done = 0
+        while done < n:
+            done += deed()
+
+    def test_looking_takes_no_memory(self):
+        self.repeat(self.looking, 3000)
+        before = self.kib()
+        self.repeat(self.looking, self.OPS)
+        self.assertLess(self.kib() - before, 256)
+
+    def test_work_takes_no_more_memory_than_the_store_grows(self):
+        """Pages of the store are kept, up to a limit, by the writer and by the reader."""
+        self.repeat(self.working, 3000)
+        before, store = self.kib(), self.store_kib()
+        self.repeat(self.working, self.OPS)
+        self.assertLess(self.kib() - before, 2 * (self.store_kib() - store) + 1024)
+
+
 if __name__ == "__main__":
     unittest.main()
