@@ -24,6 +24,7 @@ struct handle {
 	int mid_line;	     /* O_APPEND: the last write ended inside a line */
 	int64_t at;	     /* wait/events: bytes of events seen */
 	void *poll;	     /* wait/events: the kernel's handle to wake; ll.c's */
+	int64_t polled;	     /* bytes of events when it was given */
 	UT_hash_handle hh;
 };
 

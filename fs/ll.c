@@ -920,19 +920,21 @@ static void ll_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 	const struct node *n = node_of(ino);
 	struct handle *h = handle_get(fi->fh);
 
-	if (!n || !(n->flags & NODE_WAIT) || !h || store_bytes(l->fs->store) > h->at) {
+	if (!n || !(n->flags & NODE_WAIT) || !h) {
 		if (ph)
 			fuse_pollhandle_destroy(ph);
 		(void)fuse_reply_poll(req, POLLIN | POLLRDNORM |
 						   (n && n->store ? POLLOUT | POLLWRNORM : 0));
 		return;
 	}
+	/* kept though there is something to read: who waits for edges asks but once */
 	if (ph) {
 		if (h->poll)
 			fuse_pollhandle_destroy(h->poll);
 		h->poll = ph;
+		h->polled = store_bytes(l->fs->store);
 	}
-	(void)fuse_reply_poll(req, 0);
+	(void)fuse_reply_poll(req, store_bytes(l->fs->store) > h->at ? POLLIN | POLLRDNORM : 0);
 }
 
 static void ll_forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup)
@@ -1126,7 +1128,7 @@ static void wake_poller(struct handle *h, void *arg)
 {
 	const struct ll *l = arg;
 
-	if (!h->poll || store_bytes(l->fs->store) <= h->at)
+	if (!h->poll || store_bytes(l->fs->store) <= h->polled)
 		return;
 	(void)fuse_lowlevel_notify_poll(h->poll);
 	fuse_pollhandle_destroy(h->poll);

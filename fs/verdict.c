@@ -90,8 +90,10 @@ static void unwatch(struct probe *p, int *fd)
 
 static void probe_kill(struct probe *p)
 {
-	if (p->pid)
-		(void)kill(-p->pid, SIGKILL);
+	if (!p->pid)
+		return;
+	(void)kill(-p->pid, SIGKILL);
+	(void)kill(p->pid, SIGKILL); /* it may have gone into another group */
 }
 
 void verdict_free(struct verdict_state *v)
@@ -195,14 +197,17 @@ static void say(struct probe *p, enum answer answer, const char *detail)
 	(void)snprintf(p->detail, sizeof(p->detail), "%s", detail);
 }
 
-/* The first line of the output, when it is a line of text. */
+/* The first line of the output, when it is a line of text; its beginning, when it is long. */
 static int first_line(struct probe *p, char *out, size_t n)
 {
-	const char *text = buf_text(&p->output);
-	size_t len = strcspn(text, "\n");
+	const char *text = buf_text(&p->output), *end = memchr(text, '\n', p->output.n);
+	size_t len = end ? (size_t)(end - text) : p->output.n;
 
-	if (len >= n || strlen(text) < len || line_check(text, len))
+	if (line_check(text, len))
 		return -EINVAL;
+	if (len >= n)
+		for (len = n - 1; ((unsigned char)text[len] & 0xc0) == 0x80; len--)
+			; /* not inside a character */
 	memcpy(out, text, len);
 	out[len] = 0;
 	return 0;
@@ -216,11 +221,11 @@ static void judge(struct probe *p, const siginfo_t *si)
 
 	if (p->timed_out) {
 		say(p, UNKNOWN, "time-out");
+	} else if (p->output.n > OUTPUT_MAX) {
+		say(p, UNKNOWN, "more than 64 KiB of output");
 	} else if (!exited) {
 		(void)snprintf(text, sizeof(text), "killed by signal %d", si->si_status);
 		say(p, UNKNOWN, text);
-	} else if (p->output.n > OUTPUT_MAX) {
-		say(p, UNKNOWN, "more than 64 KiB of output");
 	} else if (first_line(p, line, sizeof(line))) {
 		say(p, UNKNOWN, "its first line is not a line of text");
 	} else if (si->si_status > 1) {
@@ -249,9 +254,11 @@ static void on_output(void *arg)
 	char chunk[4096];
 	ssize_t n = read(p->out, chunk, sizeof(chunk));
 
-	if (n > 0 && p->output.n <= OUTPUT_MAX)
+	if (n > 0)
 		buf_add(&p->output, chunk, (size_t)n);
-	if (n == 0 || (n < 0 && errno != EAGAIN))
+	if (p->output.n > OUTPUT_MAX)
+		probe_kill(p);
+	if (n == 0 || (n < 0 && errno != EAGAIN) || p->output.n > OUTPUT_MAX)
 		unwatch(p, &p->out);
 }
 
