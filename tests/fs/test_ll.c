@@ -540,7 +540,6 @@ Test(ll, opening_what_is_not_written_or_read_is_EACCES)
 	assert_errno(wire_openf(&w, wire_walk(&w, "README"), O_WRONLY, NULL), EACCES);
 	assert_errno(wire_openf(&w, wire_walk(&w, "tasks/T/state"), O_RDWR, NULL), EACCES);
 	assert_errno(wire_openf(&w, wire_walk(&w, "ready/T"), O_WRONLY, NULL), EACCES);
-	assert_errno(wire_openf(&w, wire_walk(&w, "control/break"), O_RDONLY, NULL), EACCES);
 	assert_errno(wire_openf(&w, wire_walk(&w, "wait/events"), O_WRONLY, NULL), EACCES);
 	w.who = (struct who){ 0, 0, 0 };
 	assert_errno(wire_openf(&w, wire_walk(&w, "README"), O_WRONLY, NULL), EACCES);

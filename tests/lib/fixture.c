@@ -184,7 +184,7 @@ struct outcome fixture_commit(struct fixture *f, const struct ask *ask)
 {
 	struct change *c = fixture_queue(f, ask);
 
-	MUST(fixture_run(f) == 1);
+	(void)fixture_run(f);
 	return fixture_take(c);
 }
 
