@@ -199,6 +199,7 @@ static const struct {
 	{ SQL_CHECK_TOKENS, "tasks whose token is no live grant of theirs" },
 	{ SQL_CHECK_GRANTS, "live grants whose task does not know them" },
 	{ SQL_CHECK_HELD, "held artifacts that are not their claim's, or missing from it" },
+	{ SQL_CHECK_COUNTS, "counts of live claims that are wrong" },
 	{ SQL_CHECK_LIVE, "artifacts whose state is not their task's" },
 	{ SQL_CHECK_UNMET, "tasks whose count of unmet needs is wrong" },
 	{ SQL_CHECK_OVERLAP, "pairs of live artifacts of different tasks that overlap" },

@@ -231,12 +231,16 @@ static void grant_add(struct tx *tx, json_t *e, int64_t session)
 	RUN(Q(GRANT_ADD), I(id_of(e)), I(task_of(e)), T(event_text(e, "task")), I(session),
 	    I(event_int(e, "uid")), I(event_int(e, "pid")), I(at_of(e)), I(event_int(e, "ttl_ms")),
 	    I(tx->boot));
+	RUN(Q(COUNT_UP), I(event_int(e, "uid")), I(session));
+	RUN(Q(COUNT_UP), I(event_int(e, "uid")), I(0));
 	RUN(Q(BOARD_TOKEN), I(id_of(e)), I(task_of(e)));
 }
 
 static void grant_end(struct tx *tx, json_t *e, int64_t token, const char *how)
 {
 	RUN(Q(GRANT_END), I(at_of(e)), I(id_of(e)), T(how), I(token));
+	RUN(Q(COUNT_DOWN), I(token));
+	RUN(Q(COUNT_DROP), I(token));
 }
 
 static void project_claim(struct tx *tx, json_t *e)

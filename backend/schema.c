@@ -72,6 +72,9 @@ static const char version_1[] =
 	"CREATE INDEX grants_lost ON grants(name, session) WHERE how IN ('expired', 'broken');"
 	"CREATE INDEX grants_unreported ON grants(session, token)"
 	" WHERE how IN ('expired', 'broken') AND reported = 0;"
+	/* Live claims of a session, and (session 0) of all of a uid: for the limits. */
+	"CREATE TABLE counts(uid INTEGER NOT NULL, session INTEGER NOT NULL, claims INTEGER NOT NULL,"
+	" PRIMARY KEY(uid, session)) STRICT, WITHOUT ROWID;"
 	"CREATE TABLE probes(id INTEGER PRIMARY KEY, name TEXT NOT NULL,"
 	" gone INTEGER NOT NULL DEFAULT 0) STRICT;"
 	"CREATE UNIQUE INDEX probes_name ON probes(name) WHERE gone = 0;"
@@ -140,9 +143,10 @@ int schema_migrate(struct db *db)
 
 int schema_clear(struct db *db)
 {
-	return db_script(db, "DELETE FROM events; DELETE FROM tasks; DELETE FROM board;"
-			     "DELETE FROM finished; DELETE FROM attrs; DELETE FROM needs;"
-			     "DELETE FROM artifacts; DELETE FROM sessions; DELETE FROM members;"
-			     "DELETE FROM held; DELETE FROM grants; DELETE FROM probes;"
-			     "DELETE FROM idle; DELETE FROM meta WHERE key <> 'copy';");
+	return db_script(
+		db, "DELETE FROM events; DELETE FROM tasks; DELETE FROM board;"
+		    "DELETE FROM finished; DELETE FROM attrs; DELETE FROM needs;"
+		    "DELETE FROM artifacts; DELETE FROM sessions; DELETE FROM members;"
+		    "DELETE FROM held; DELETE FROM counts; DELETE FROM grants; DELETE FROM probes;"
+		    "DELETE FROM idle; DELETE FROM meta WHERE key <> 'copy';");
 }

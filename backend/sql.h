@@ -161,8 +161,14 @@ SQL(UNREPORTED, "SELECT token FROM grants WHERE session = ? AND reported = 0"
 		" AND how IN ('expired', 'broken') ORDER BY token LIMIT 1")
 SQL(HELD_NEXT, "SELECT token FROM grants WHERE uid = (SELECT uid FROM sessions WHERE id = ?1) AND session = ?1 AND ended = 0"
     " AND token > ?2 ORDER BY token LIMIT 1")
-SQL(CLAIMS_OF_SESSION, "SELECT count(*) FROM grants WHERE uid = (SELECT uid FROM sessions WHERE id = ?1) AND session = ?1 AND ended = 0")
-SQL(CLAIMS_OF_UID, "SELECT count(*) FROM grants WHERE uid = ? AND ended = 0")
+SQL(CLAIMS_OF_SESSION, "SELECT claims FROM counts WHERE uid = (SELECT uid FROM sessions WHERE id = ?1) AND session = ?1")
+SQL(CLAIMS_OF_UID, "SELECT claims FROM counts WHERE uid = ? AND session = 0")
+SQL(COUNT_UP, "INSERT INTO counts(uid, session, claims) VALUES(?1, ?2, 1)"
+    " ON CONFLICT(uid, session) DO UPDATE SET claims = claims + 1")
+SQL(COUNT_DOWN, "UPDATE counts SET claims = claims - 1 WHERE uid = (SELECT uid FROM grants WHERE token = ?1)"
+    " AND session IN (0, (SELECT session FROM grants WHERE token = ?1))")
+SQL(COUNT_DROP, "DELETE FROM counts WHERE uid = (SELECT uid FROM grants WHERE token = ?1)"
+    " AND session = (SELECT session FROM grants WHERE token = ?1) AND claims = 0")
 SQL(LEASES_RENEW, "UPDATE grants SET expires = max(expires, ?1 + ttl), renewed = ?1, touched = ?2"
     " WHERE uid = (SELECT uid FROM sessions WHERE id = ?3) AND session = ?3 AND ended = 0")
 SQL(LEASES_START_OVER, "UPDATE grants SET expires = ?1 + ttl, renewed = ?1 WHERE ended = 0")
@@ -274,6 +280,8 @@ SQL(CHECK_HELD, "SELECT (SELECT count(*) FROM held h WHERE NOT EXISTS(SELECT 1 F
     " WHERE b.task = h.task AND b.token > 0 AND a.name = h.name AND a.stem = h.stem))"
     " + (SELECT count(*) FROM board b JOIN artifacts a ON a.task = b.task WHERE b.token > 0"
     " AND NOT EXISTS(SELECT 1 FROM held h WHERE h.stem = a.stem AND h.task = a.task AND h.name = a.name))")
+SQL(CHECK_COUNTS, "SELECT count(*) FROM counts c WHERE c.claims <> (SELECT count(*) FROM grants g WHERE g.uid = c.uid"
+    " AND g.ended = 0 AND (c.session = 0 OR g.session = c.session))")
 SQL(CHECK_UNMET,
     "SELECT count(*) FROM board b JOIN tasks t ON t.id = b.task WHERE t.gone = 0 AND b.unmet <> (SELECT count(*) FROM needs n"
     " WHERE n.task = b.task AND NOT EXISTS(SELECT 1 FROM tasks t2 JOIN board b2 ON b2.task = t2.id"
