@@ -240,6 +240,19 @@ def is_mounted(path):
         return any(line.split()[1] == str(path) for line in f)
 
 
+def is_mounted_elsewhere(path):
+    """Does a process in another mount namespace have a copy of that mount? Then it
+    lives on when it is unmounted here, and so does its daemon."""
+    mine = os.readlink("/proc/self/ns/mnt")
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            if os.readlink(entry / "ns/mnt") != mine and f" {path} " in read(entry / "mountinfo"):
+                return True
+        except OSError:
+            continue  # it has ended
+    return False
+
+
 def umount_lazily(path):
     argv = ["umount", "-l"] if UMOUNT == "umount" else ["fusermount3", "-u", "-z"]
     subprocess.run(argv + [str(path)], capture_output=True, check=False)
@@ -315,6 +328,8 @@ class Mount:
         done = sh([COORDFS, "unmount", str(self.dir)])
         if done.rc:
             raise AssertionError(f"coordfs unmount: {done.rc} {done.err}")
+        if not select.select([self.pidfd], [], [], 2)[0] and is_mounted_elsewhere(self.dir):
+            signal.pidfd_send_signal(self.pidfd, signal.SIGTERM)
         if self.wait_exit():
             raise AssertionError(f"the daemon ended with status {self.exit}\n{self.log()}")
 
