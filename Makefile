@@ -78,6 +78,9 @@ bench_obj := $(call objects,$(bench_src))
 benches := $(foreach f,$(bench_src),$B/bench/$(basename $(notdir $f)))
 helpers := $(foreach f,$(helper_src),$B/tests/$(basename $(notdir $f)))
 
+# Tests let memory run out: tests/lib/alloc.c.
+test_wraps := $(foreach f,malloc calloc realloc strdup strndup,-Wl,--wrap=$f)
+
 c_files = $(wildcard $(foreach d,fs backend tools tests/*,$d/*.c $d/*.h))
 
 # --- build ------------------------------------------------------------------
@@ -95,7 +98,7 @@ $B/libcoordfs.a: $(lib_obj) $B/sources
 
 $B/tests/unit: $(test_obj) $(filter-out $B/tools/main.o,$(tool_obj)) $B/libcoordfs.a $B/sources
 	$Q$(if $(Q),echo '  LD  $@')
-	$(link) $(test_libs)
+	$(link) $(test_libs) $(test_wraps)
 
 $(test_obj): $B/%.o: %.c $B/flags
 	$Q$(if $(Q),echo '  CC  $@')

@@ -43,7 +43,7 @@ static char *text_of(const json_t *v)
 	size_t i;
 
 	if (json_is_string(v))
-		return strdup(json_string_value(v));
+		return tx_allocated(strdup(json_string_value(v)));
 	if (!json_is_array(v))
 		return NULL;
 	json_array_foreach(v, i, line) {
@@ -51,7 +51,7 @@ static char *text_of(const json_t *v)
 			buf_char(&b, '\n');
 		buf_str(&b, json_is_string(line) ? json_string_value(line) : "");
 	}
-	return b.n ? strdup(buf_text(&b)) : NULL;
+	return b.n || b.err ? tx_allocated(buf_detach(&b)) : NULL;
 }
 
 static int same(const char *a, const char *b)
@@ -107,7 +107,7 @@ static char *lines_of(struct tx *tx, const struct bind *q)
 			buf_char(&b, '\n');
 		buf_str(&b, rows_text(r, 0));
 	}
-	return b.n ? strdup(buf_text(&b)) : NULL;
+	return b.n || b.err ? tx_allocated(buf_detach(&b)) : NULL;
 }
 
 static int import_needs(struct import *im)

@@ -334,7 +334,7 @@ static json_t *json_lines(const char *text, size_t n)
 	size_t len;
 
 	while (list && lines_next(&l, &line, &len)) {
-		AUTO_FREE char *s = strndup(line, len);
+		AUTO_FREE char *s = tx_allocated(strndup(line, len));
 
 		if (s && !in_array(list, s))
 			(void)json_array_append_new(list, json_string(s));
@@ -419,6 +419,8 @@ static int set_repo(struct tx *tx, const struct change *c, const struct target *
 	int err;
 
 	artifact_lines(tx, c->thing, old ? old : "", &lines);
+	if (lines.err)
+		return tx_fail(tx, lines.err);
 	err = emit_set(tx, c, t, text ? json_string(text) : json_null());
 	return err ? err :
 		     set_artifacts(tx, &t->task, buf_text(&lines), lines.n, ARTIFACTS_REPLACE);

@@ -269,10 +269,18 @@ static int rows_bind(struct rows *r, const struct bind *b)
 	return db_errno(rc);
 }
 
-/* A transaction begins anew, or what failed is rolled back. */
-static int is_fresh(enum sql id)
+/*
+ * A transaction begins anew, or what failed is rolled back. Want of memory may
+ * have kept the last one from its ROLLBACK.
+ */
+static void db_refresh(struct db *db, enum sql id)
 {
-	return id == SQL_BEGIN_READ || id == SQL_BEGIN_WRITE || id == SQL_ROLLBACK;
+	int begins = id == SQL_BEGIN_READ || id == SQL_BEGIN_WRITE;
+
+	if (begins && db->err && db_in_transaction(db))
+		(void)sqlite3_exec(db->conn, "ROLLBACK", NULL, NULL, NULL);
+	if (begins || id == SQL_ROLLBACK)
+		db->err = 0;
 }
 
 struct rows *db_rows_bound(struct db *db, const struct bind *binds)
@@ -284,8 +292,7 @@ struct rows *db_rows_bound(struct db *db, const struct bind *binds)
 	r->db = db;
 	r->busy = 1;
 	db->busy++;
-	if (is_fresh((enum sql)binds->i))
-		db->err = 0;
+	db_refresh(db, (enum sql)binds->i);
 	r->err = db->err;
 	if (!r->err)
 		r->err = db_fail(db, rows_prepare(r, (enum sql)binds->i));

@@ -306,6 +306,7 @@ int store_open(const char *dir, struct world *world, const char *about, struct s
 
 	if (!s)
 		return -ENOMEM;
+	tx_watch_memory();
 	err = world->boot_id(world, s->boot_id);
 	if (err)
 		buf_printf(says, "the boot id cannot be read: %s", strerror(-err));

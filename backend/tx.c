@@ -7,6 +7,33 @@
 #include "backend/text.h"
 #include "backend/tx.h"
 
+static _Thread_local int starved;
+
+void *tx_allocated(void *p)
+{
+	if (!p)
+		starved = 1;
+	return p;
+}
+
+static void *json_alloc(size_t n)
+{
+	return tx_allocated(malloc(n));
+}
+
+void tx_watch_memory(void)
+{
+	json_set_alloc_funcs(json_alloc, free);
+}
+
+int tx_starved(void)
+{
+	int was = starved;
+
+	starved = 0;
+	return was;
+}
+
 int tx_refuse(struct tx *tx, int err, const char *next, const char *fmt, ...)
 {
 	char text[1024];
@@ -60,7 +87,7 @@ static int tx_record(struct tx *tx, json_t *event)
 	int err;
 
 	if (!line)
-		return -ENOMEM;
+		return tx_fail(tx, -ENOMEM);
 	finish = tx->finish + (int64_t)strlen(line) + 1;
 	err = db_run(tx->db, Q(EVENT_ADD), I(tx->seq + 1), I(finish), I(event_task(event)),
 		     T(line));
@@ -80,7 +107,7 @@ int tx_emit(struct tx *tx, const char *kind, json_t *body)
 				  kind);
 	int err = 0;
 
-	if (!event || !body || json_object_update(event, body))
+	if (!event || !body || json_object_update(event, body) || starved)
 		err = tx_fail(tx, -ENOMEM);
 	if (!err)
 		err = tx_record(tx, event);

@@ -35,6 +35,15 @@ struct tx {
  */
 int tx_refuse(struct tx *tx, int err, const char *next, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+/*
+ * Before the first change: let jansson's want of memory be remembered, so that
+ * not every member that is set has to be looked at.
+ */
+void tx_watch_memory(void);
+/* P, just allocated; if it is NULL that is remembered too. */
+void *tx_allocated(void *p);
+/* Did such an allocation fail in this thread since the last call? */
+int tx_starved(void);
 /* A database error: remembered, so that the batch is given up. Returns err. */
 int tx_fail(struct tx *tx, int err);
 

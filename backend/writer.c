@@ -137,8 +137,11 @@ static void apply_one(struct store *s, struct tx *tx, struct change *c)
 	tx->result = &c->result;
 	tx->keep = 0;
 	tx->repeat = is_repeat(s, c, tx->boot, 0);
+	(void)tx_starved();
 	savepoint(tx, BINDS(Q(SAVEPOINT)));
 	err = apply_rule(s, tx, c);
+	if (tx_starved()) /* what was decided may lack something */
+		err = tx_fail(tx, -ENOMEM);
 	if (!err && c->actor.session)
 		err = rules_renew(tx, c->actor.session);
 	c->result.err = err;

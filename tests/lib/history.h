@@ -14,9 +14,12 @@
 /* The state as a reader saw it. */
 struct seen {
 	int64_t seq;
+	int64_t bytes; /* of all events */
 	int64_t token; /* the largest that was given to anybody */
 	char hash[17];
 };
+
+#define HISTORY_MAX 512 /* batches */
 
 struct history {
 	char dir[256]; /* of the store */
@@ -27,6 +30,14 @@ struct history {
 	int64_t now; /* ms, since boot and since 1970 */
 
 	struct seen seen; /* as of the last acknowledged batch */
+
+	/*
+	 * What each batch left. Where nothing was said to fail it must be what the
+	 * same batch left in the history that this one is like (NULL: none).
+	 */
+	struct seen left[HISTORY_MAX];
+	int batches;
+	const struct history *like;
 
 	/* Of the last batch: how many were applied, refused, not decided (a broken
 	 * disk, no room, no memory), and the error of the latter. */
