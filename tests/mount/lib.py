@@ -314,7 +314,7 @@ class Mount:
         if not self.pid:
             return self.exit
         if not select.select([self.pidfd], [], [], seconds)[0]:
-            raise AssertionError(f"the daemon, pid {self.pid}, does not end")
+            raise AssertionError(f"the daemon, pid {self.pid}, does not end\n{self._stuck()}")
         try:
             self.exit = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         except ChildProcessError:
@@ -322,6 +322,19 @@ class Mount:
         os.close(self.pidfd)
         self.pid, self.pidfd = 0, -1
         return self.exit
+
+    def _stuck(self):
+        """Where its threads are, and who has the mount in a namespace of their own."""
+        said = []
+        for task in pathlib.Path(f"/proc/{self.pid}/task").iterdir():
+            said.append(f"thread {task.name} in {read(task / 'wchan')}")
+        for info in pathlib.Path("/proc").glob("[0-9]*/mountinfo"):
+            try:
+                if f" {self.dir} " in read(info):
+                    said.append(f"still mounted for {info.parent.name}: {read(info.parent / 'cmdline')}")
+            except OSError:
+                pass
+        return "\n".join(said)
 
     def stop(self):
         """Unmount as a user would; the daemon ends, and well."""
