@@ -42,7 +42,7 @@ static int64_t run_well(struct history *h)
 static void sweep(const char *about, int64_t count)
 {
 	static struct history well;
-	int64_t calls = run_well(&well), step = random_rounds("COORDFS_STEP", 211);
+	int64_t calls = run_well(&well), step = random_rounds("COORDFS_STEP", 401);
 	uint64_t random = (uint64_t)random_rounds("COORDFS_SEED", 1);
 	int tried = 0;
 
