@@ -27,7 +27,7 @@ int rule_draft(struct tx *tx, const struct change *c)
 		return tx_refuse(tx, EEXIST, "look at tasks/NAME/, or choose another name",
 				 "there is a task %s", c->name);
 	t.id = 0;
-	(void)snprintf(t.name, sizeof(t.name), "%s", c->name);
+	(void)snprintf(t.name, sizeof(t.name), "%.*s", NAME_LEN_MAX, c->name);
 	body = rules_body(tx, &t);
 	(void)json_object_del(body, "task_id");
 	tx->result->id = tx->seq + 1;

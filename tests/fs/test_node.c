@@ -527,7 +527,7 @@ Test(node, a_listing_in_pieces_of_any_size_is_the_same)
 	struct entry whole[64], pieces[64];
 
 	for (int i = 0; i < 20; i++) {
-		char name[24];
+		char name[40];
 
 		(void)snprintf(name, sizeof(name), "task-with-number-%d", i);
 		(void)fixture_task(&w.f, name, NULL);
@@ -577,7 +577,7 @@ Test(node, a_listing_goes_on_after_what_was_removed_at_its_place)
 	int n;
 
 	for (int i = 0; i < 8; i++) {
-		char name[8];
+		char name[40];
 
 		(void)snprintf(name, sizeof(name), "t%d", i);
 		(void)fixture_task(&w.f, name, NULL);

@@ -30,5 +30,6 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	(void)fputc('\n', stderr);
+	buf_free(&says);
 	return 0;
 }
