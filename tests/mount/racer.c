@@ -4,7 +4,8 @@
  *
  * usage: racer MOUNT TOOL ROUNDS CONTENDERS SESSIONS TASKS WHERE HELD
  *
- * TOOL is a row of tools[] below: the system calls of a program, in its order.
+ * TOOL is a row of tools[] below: the system calls of a program, in its order;
+ * "mixed": contender i uses the i-th of them, in turn.
  * SESSIONS and TASKS are lists with commas; contender i is the i-th session and
  * asks for the i-th task, in turn. WHERE is "paths" (sessions/ID/claims/) or
  * "names" (claims/; each contender joins its session). HELD: how many
@@ -54,7 +55,7 @@ struct tool {
 
 struct race {
 	const char *mount;
-	const struct tool *tool;
+	const struct tool *tool; /* NULL: mixed */
 	int rounds, contenders, by_name, held;
 	struct names sessions, tasks;
 	struct shared *shared;
@@ -144,11 +145,19 @@ static const struct tool tools[] = {
 	{ "mv", ask_rename },
 };
 
+#define TOOLS (sizeof(tools) / sizeof(tools[0]))
+
 /* --- a contender --- */
 
 static const char *session_of(const struct race *r, int i)
 {
 	return r->sessions.at[i % r->sessions.n];
+}
+
+static const struct tool *tool_of(const struct race *r, int i)
+{
+	/* a turn later each round of tasks, so that every tool asks for every one */
+	return r->tool ? r->tool : &tools[(size_t)(i + i / r->tasks.n) % TOOLS];
 }
 
 static const char *task_of(const struct race *r, int i)
@@ -170,6 +179,7 @@ static void join(const struct race *r, const char *session)
 
 static void contend(const struct race *r, int i)
 {
+	const struct tool *tool = tool_of(r, i);
 	char path[4096], from[4096];
 
 	if (r->by_name)
@@ -186,7 +196,7 @@ static void contend(const struct race *r, int i)
 		(void)pthread_barrier_wait(&r->shared->start);
 		if (r->shared->stop)
 			_exit(0);
-		r->shared->answer[i] = r->tool->ask(path, from, &fd);
+		r->shared->answer[i] = tool->ask(path, from, &fd);
 		(void)pthread_barrier_wait(&r->shared->asked);
 		(void)pthread_barrier_wait(&r->shared->over);
 		if (fd >= 0)
@@ -350,6 +360,16 @@ static void report(const struct race *r)
 	(void)printf("\n");
 }
 
+static int number(const char *text)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	if (*end || n < 0 || n > 1000000)
+		errx(2, "%s is no number", text);
+	return (int)n;
+}
+
 int main(int argc, char **argv)
 {
 	struct race r = { .rounds = 0 };
@@ -357,16 +377,17 @@ int main(int argc, char **argv)
 	if (argc != 9)
 		errx(2, "usage: racer MOUNT TOOL ROUNDS CONTENDERS SESSIONS TASKS WHERE HELD");
 	r.mount = argv[1];
-	for (size_t i = 0; i < sizeof(tools) / sizeof(tools[0]); i++)
+	for (size_t i = 0; i < TOOLS; i++)
 		if (strcmp(tools[i].name, argv[2]) == 0)
 			r.tool = &tools[i];
-	r.rounds = atoi(argv[3]);
-	r.contenders = atoi(argv[4]);
+	r.rounds = number(argv[3]);
+	r.contenders = number(argv[4]);
 	split(argv[5], &r.sessions);
 	split(argv[6], &r.tasks);
 	r.by_name = strcmp(argv[7], "names") == 0;
-	r.held = atoi(argv[8]);
-	if (!r.tool || r.contenders < 1 || r.contenders > CONTENDERS)
+	r.held = number(argv[8]);
+	if ((!r.tool && strcmp(argv[2], "mixed") != 0) || r.contenders < 1 ||
+	    r.contenders > CONTENDERS)
 		errx(2, "no such tool, or too many contenders");
 	share(&r);
 	fork_all(&r);

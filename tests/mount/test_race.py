@@ -18,14 +18,15 @@ from lib import Case, errno_of, value, values
 from test_claims import PYTHON
 
 ROUNDS = int(os.environ.get("COORDFS_ROUNDS") or 0)
-DEFAULT = {2: 20, 8: 8, 64: 2}  # contenders: rounds
+DEFAULT = {2: 12, 8: 5, 64: 2}  # contenders: rounds
 
 RACER = os.path.join(os.path.dirname(lib.COORDFS), "tests/racer")
 
 SHARED = "scripts/drain-day-preflight.py"
 
 # The rows of racer.c: the system calls of each tool.
-CALLS = ["touch", ">", ">>", "set -C; >", "open('x')", "O_EXCL|O_RDONLY", "node wx", "Path.touch", "mv"]
+CALLS = ["touch", ">", ">>", "set -C; >", "open('x')", "O_EXCL|O_RDONLY", "node wx", "Path.touch", "mv",
+         "mixed"]
 
 # The tools themselves; each waits until the pipe that is its input is closed.
 WAIT = "read -r _; "
