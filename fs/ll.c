@@ -1013,6 +1013,8 @@ struct ll *ll_new(struct fs *fs, const char *options)
 
 void ll_free(struct ll *l)
 {
+	struct op *waiting;
+
 	if (!l)
 		return;
 	while (l->parked) {
@@ -1021,6 +1023,10 @@ void ll_free(struct ll *l)
 		parked_remove(op);
 		(void)fuse_reply_err(op->req, ENOTCONN);
 		op_free(op);
+	}
+	while (l->fs->verdict && (waiting = verdict_take(l->fs->verdict))) {
+		(void)fuse_reply_err(waiting->req, ENOTCONN);
+		op_free(waiting);
 	}
 	fuse_session_destroy(l->se);
 	free(l->buf.mem);

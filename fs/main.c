@@ -312,9 +312,9 @@ static void close_all(struct daemon *d)
 		(void)pthread_join(d->writer, NULL);
 		(void)store_collect(d->fs.store);
 	}
-	verdict_free(d->fs.verdict);
 	handle_close_all();
-	ll_free(d->ll);
+	ll_free(d->ll); /* it answers who waits for a verdict */
+	verdict_free(d->fs.verdict);
 	store_close(d->fs.store);
 	why_free(d->fs.why);
 	buf_free(&d->fs.import_report);

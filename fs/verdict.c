@@ -110,12 +110,8 @@ void verdict_free(struct verdict_state *v)
 	}
 	probes_free(v->run);
 	probes_free(v->last);
-	while (v->waiters) {
-		struct waiter *next = v->waiters->next;
-
-		free(v->waiters);
-		v->waiters = next;
-	}
+	while (verdict_take(v))
+		; /* ll.c has taken its own */
 	free(v);
 }
 
@@ -484,6 +480,15 @@ int verdict_forget(struct verdict_state *v, void *arg)
 		return 1;
 	}
 	return 0;
+}
+
+void *verdict_take(struct verdict_state *v)
+{
+	void *arg = v->waiters ? v->waiters->arg : NULL;
+
+	if (arg)
+		(void)verdict_forget(v, arg);
+	return arg;
 }
 
 const char *verdict_of(struct verdict_state *v, int64_t probe, struct buf *detail)

@@ -21,6 +21,8 @@ void verdict_free(struct verdict_state *v);
 int verdict_ready(struct request *r, void (*fn)(void *arg), void *arg);
 /* ARG waits no more (interrupted). 1 if it was waiting. */
 int verdict_forget(struct verdict_state *v, void *arg);
+/* The ARG of one who waits, who waits no more; NULL: nobody does. */
+void *verdict_take(struct verdict_state *v);
 
 /* The last answer of probe ID: its word, and its detail into OUT. NULL: never ran. */
 const char *verdict_of(struct verdict_state *v, int64_t probe, struct buf *detail);
