@@ -203,8 +203,9 @@ static int look_inside(const char *path, const char *vfs, struct db_about *out)
 	struct db *db = NULL;
 	int got = db_open(path, DB_READ, vfs, &db);
 
-	if (!got)
-		got = db_int(db, &out->version, Q(USER_VERSION));
+	if (got)
+		return got;
+	got = db_int(db, &out->version, Q(USER_VERSION));
 	if (got > 0)
 		got = db_int(db, &out->application, Q(APPLICATION_ID));
 	if (got > 0 && !out->application)
