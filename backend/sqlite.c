@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -286,8 +287,10 @@ static void db_refresh(struct db *db, enum sql id)
 
 struct rows *db_rows_bound(struct db *db, const struct bind *binds)
 {
-	struct rows *r = &db->rows[binds->i];
+	struct rows *r;
 
+	assert(db);
+	r = &db->rows[binds->i];
 	if (r->busy)
 		abort(); /* a named statement is not reentrant: our bug */
 	r->db = db;
