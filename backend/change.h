@@ -12,27 +12,31 @@
 #include "backend/buf.h"
 
 enum change_kind {
-	CHANGE_TICK,	     /* end what is due: leases, idle sessions, daily tasks */
-	CHANGE_DRAFT,	     /* task: a new one */
-	CHANGE_PUBLISH,	     /* task: from ideas to the board */
-	CHANGE_UNPUBLISH,    /* task: back to ideas */
-	CHANGE_CANCEL,	     /* task */
-	CHANGE_UNHOLD,	     /* task: lift a hold (an operator knows better) */
-	CHANGE_SET,	     /* field of thing = text */
-	CHANGE_CLAIM,	     /* task, for actor.session */
-	CHANGE_EXTEND,	     /* token's claim: text, lines to add and -lines to give up */
-	CHANGE_FINISH,	     /* task, held by actor.session */
-	CHANGE_RELEASE,	     /* task, held by actor.session */
-	CHANGE_HANDOVER,     /* task, to the session called name */
-	CHANGE_REOPEN,	     /* task: from done to ready */
-	CHANGE_BREAK,	     /* text: "TASK TOKEN reason" */
-	CHANGE_REGISTER,     /* session called name */
-	CHANGE_END,	     /* thing: a session */
-	CHANGE_CHOWN,	     /* thing: a session, to uid */
-	CHANGE_RENEW,	     /* thing: a session, says that it lives */
-	CHANGE_JOIN,	     /* thing: a session; member */
-	CHANGE_IMPORT,	     /* text: one JSON record a line */
-	CHANGE_PROBE_ADD,    /* name */
+	CHANGE_TICK,	  /* end what is due: leases, idle sessions, daily tasks */
+	CHANGE_DRAFT,	  /* task: a new one */
+	CHANGE_PUBLISH,	  /* task: from ideas to the board */
+	CHANGE_UNPUBLISH, /* task: back to ideas */
+	CHANGE_CANCEL,	  /* task */
+	CHANGE_UNHOLD,	  /* task: lift a hold (an operator knows better) */
+	CHANGE_SET,	  /* field of thing = text */
+	CHANGE_CLAIM,	  /* task, for actor.session */
+	CHANGE_EXTEND,	  /* token's claim: text, lines to add and -lines to give up */
+	CHANGE_FINISH,	  /* task, held by actor.session */
+	CHANGE_RELEASE,	  /* task, held by actor.session */
+	CHANGE_HANDOVER,  /* task, to the session called name */
+	CHANGE_REOPEN,	  /* task: from done to ready */
+	CHANGE_BREAK,	  /* text: "TASK TOKEN reason" */
+	CHANGE_REGISTER,  /* session called name */
+	CHANGE_END,	  /* thing: a session */
+	CHANGE_CHOWN,	  /* thing: a session, to uid */
+	CHANGE_RENEW,	  /* thing: a session, says that it lives */
+	CHANGE_JOIN,	  /* thing: a session; pid, start; text: their boot id */
+	CHANGE_ANCHOR,	  /* the same: the session ends with that process; pid 0: with none */
+	CHANGE_EXIT,	  /* pid, start; text: their boot id: that process is gone */
+	CHANGE_LOCK,	  /* name, a task or a mutex; token: what the descriptor holds, or held */
+	CHANGE_UNLOCK,	  /* token */
+	CHANGE_IMPORT,	  /* text: one JSON record a line */
+	CHANGE_PROBE_ADD, /* name */
 	CHANGE_PROBE_REMOVE, /* name */
 	CHANGE_JUDGED,	     /* text: what the probes said, as JSON */
 	CHANGE_KINDS
@@ -59,6 +63,8 @@ enum thing_kind { THING_CONTROL, THING_TASK, THING_SESSION, THING_PROBE, THING_K
 #define CHANGE_ANEW 1u	 /* claim although it was lost before, knowingly */
 #define CHANGE_APPEND 2u /* set: add the lines to what is there */
 #define CHANGE_GO_ON 4u	 /* set, append: the first goes on where the last line ends */
+#define CHANGE_SHARED 8u /* lock: with others who share it */
+#define CHANGE_WAIT 16u	 /* lock: wait in line instead of being refused */
 
 struct result {
 	int err;	/* 0 or -errno */
@@ -74,14 +80,21 @@ struct change {
 	int64_t thing;	    /* 0 where a name says it all */
 	int64_t token;	    /* the grant a handle or a node stands for; 0: none */
 	uint32_t uid;	    /* CHOWN */
-	int32_t pid;	    /* JOIN: the member */
+	int32_t pid;	    /* JOIN, ANCHOR, EXIT: the process */
 	int64_t start;
 	char name[160]; /* task, session or probe */
 	char field[32]; /* SET */
 	char *text;	/* owned by the change */
 	size_t n;
-	const char *op; /* what was asked, for the record: "claim claims/T" */
-	int cancelled;	/* set by any thread: the asker has gone */
+	const char *op;	       /* what was asked, for the record: "claim claims/T" */
+	_Atomic int cancelled; /* set by any thread: the asker has gone */
+
+	/* In line, the writer's alone but for the first. */
+	_Atomic int64_t blocker; /* the grant or lock waited for; 0: not in line */
+	int64_t arrival;
+	int joined; /* in this batch, which may still fail */
+	int served; /* decided in this batch */
+	struct change *wait_prev, *wait_next;
 
 	struct result result;
 	/* Called by the loop once the change is decided; the change's end is theirs. */

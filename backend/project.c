@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "backend/conflict.h"
+#include "backend/read.h"
 #include "backend/tx.h"
 
-enum { STATE_IDEA, STATE_PUBLISHED, STATE_DONE, STATE_CANCELLED };
 enum { LIVE_NOT, LIVE_WANTED, LIVE_HELD }; /* HELD: wanted, and in the table held */
 
 /* Errors stick: after the first one nothing more is run. */
@@ -67,21 +67,22 @@ static void set_state(struct tx *tx, int64_t task, int state, json_t *e)
 {
 	RUN(Q(BOARD_STATE), I(state), I(task));
 	RUN(Q(TASK_CHANGED), I(at_of(e)), I(task));
+	tx_stir(tx, task);
 }
 
 static void project_publish(struct tx *tx, json_t *e)
 {
-	set_state(tx, task_of(e), STATE_PUBLISHED, e);
+	set_state(tx, task_of(e), TASK_PUBLISHED, e);
 }
 
 static void project_unpublish(struct tx *tx, json_t *e)
 {
-	set_state(tx, task_of(e), STATE_IDEA, e);
+	set_state(tx, task_of(e), TASK_IDEA, e);
 }
 
 static void project_cancel(struct tx *tx, json_t *e)
 {
-	set_state(tx, task_of(e), STATE_CANCELLED, e);
+	set_state(tx, task_of(e), TASK_CANCELLED, e);
 	RUN(Q(TASK_GONE), I(id_of(e)), I(task_of(e)));
 	RUN(Q(ARTIFACTS_LIVE), I(LIVE_NOT), I(task_of(e)));
 }
@@ -102,7 +103,7 @@ static void into_done(struct tx *tx, json_t *e, int64_t task, const char *name)
 {
 	int64_t at = event_int(e, "done_at");
 
-	set_state(tx, task, STATE_DONE, e);
+	set_state(tx, task, TASK_DONE, e);
 	RUN(Q(ARTIFACTS_LIVE), I(LIVE_NOT), I(task));
 	RUN(Q(FINISHED_ADD), I(task), I(event_int(e, "token")), I(event_int(e, "session_id")),
 	    I(at ? at : at_of(e)), I(event_int(e, "due")));
@@ -114,7 +115,7 @@ static void project_reopen(struct tx *tx, json_t *e)
 {
 	int64_t task = task_of(e);
 
-	set_state(tx, task, STATE_PUBLISHED, e);
+	set_state(tx, task, TASK_PUBLISHED, e);
 	RUN(Q(FINISHED_REMOVE), I(task));
 	RUN(Q(ARTIFACTS_LIVE), I(LIVE_WANTED), I(task));
 	recount(tx, task);
@@ -145,12 +146,13 @@ static void artifact_drop(struct tx *tx, int64_t task, const char *name, int liv
 	conflict_stem(name, stem);
 	RUN(Q(HELD_REMOVE), T(stem), I(task), T(name));
 	spread(tx, task, name, -1);
+	tx_stir(tx, db_get(tx->db, 0, Q(BOARD_TOKEN_OF), I(task)));
 }
 
 /* How the artifacts of TASK stand now. */
 static int live_of(struct tx *tx, int64_t task)
 {
-	if (db_get(tx->db, 0, Q(BOARD_STATE_OF), I(task)) >= STATE_DONE)
+	if (db_get(tx->db, 0, Q(BOARD_STATE_OF), I(task)) >= TASK_DONE)
 		return LIVE_NOT;
 	return db_get(tx->db, 0, Q(BOARD_TOKEN_OF), I(task)) ? LIVE_HELD : LIVE_WANTED;
 }
@@ -227,11 +229,15 @@ static void artifacts_turn(struct tx *tx, int64_t task, int live)
 
 static void grant_add(struct tx *tx, json_t *e, int64_t session)
 {
+	int64_t lock = event_int(e, "lock"), ttl = event_int(e, "ttl_ms");
+
 	RUN(Q(GRANT_SUPERSEDE), I(session), T(event_text(e, "task")));
 	RUN(Q(GRANT_ADD), I(id_of(e)), I(task_of(e)), T(event_text(e, "task")), I(session),
-	    I(event_int(e, "uid")), I(event_int(e, "pid")), I(at_of(e)), I(event_int(e, "ttl_ms")),
-	    I(tx->boot));
-	RUN(Q(COUNT_UP), I(event_int(e, "uid")), I(session));
+	    I(event_int(e, "uid")), I(event_int(e, "pid")), I(at_of(e)), I(ttl),
+	    I(lock ? LEASE_NEVER : tx->boot + tx->allow + ttl), I(tx->boot),
+	    I(event_int(e, "start")), T(event_text(e, "boot")), I(lock ? GRANT_LOCK : GRANT_LEASE));
+	if (session)
+		RUN(Q(COUNT_UP), I(event_int(e, "uid")), I(session));
 	RUN(Q(COUNT_UP), I(event_int(e, "uid")), I(0));
 	RUN(Q(BOARD_TOKEN), I(id_of(e)), I(task_of(e)));
 }
@@ -241,6 +247,7 @@ static void grant_end(struct tx *tx, json_t *e, int64_t token, const char *how)
 	RUN(Q(GRANT_END), I(at_of(e)), I(id_of(e)), T(how), I(token));
 	RUN(Q(COUNT_DOWN), I(token));
 	RUN(Q(COUNT_DROP), I(token));
+	tx_stir(tx, token);
 }
 
 static void project_claim(struct tx *tx, json_t *e)
@@ -279,6 +286,20 @@ static void project_handover(struct tx *tx, json_t *e)
 	grant_add(tx, e, event_int(e, "to_id"));
 }
 
+/* A mutex: a name that is no task. */
+static void project_lock(struct tx *tx, json_t *e)
+{
+	RUN(Q(LOCK_ADD), I(id_of(e)), T(event_text(e, "mutex")), I(event_int(e, "shared")),
+	    I(event_int(e, "session_id")), I(event_int(e, "uid")), I(event_int(e, "pid")),
+	    I(event_int(e, "start")), T(event_text(e, "boot")), I(at_of(e)));
+}
+
+static void project_unlock(struct tx *tx, json_t *e)
+{
+	RUN(Q(LOCK_REMOVE), I(event_int(e, "token")));
+	tx_stir(tx, event_int(e, "token"));
+}
+
 static void project_reported(struct tx *tx, json_t *e)
 {
 	RUN(Q(GRANT_REPORTED), I(event_int(e, "token")));
@@ -300,6 +321,7 @@ static void project_end(struct tx *tx, json_t *e)
 	RUN(Q(SESSION_END), I(at_of(e)), T(event_text(e, "reason")), I(id));
 	RUN(Q(IDLE_REMOVE), I(id));
 	RUN(Q(MEMBERS_REMOVE), I(id));
+	RUN(Q(ANCHOR_UNSET), I(id));
 }
 
 static void project_chown(struct tx *tx, json_t *e)
@@ -311,6 +333,22 @@ static void project_join(struct tx *tx, json_t *e)
 {
 	RUN(Q(MEMBER_ADD), I(event_int(e, "pid")), I(event_int(e, "start")),
 	    T(event_text(e, "boot")), I(event_int(e, "session_id")));
+}
+
+/* A member has exited. */
+static void project_left(struct tx *tx, json_t *e)
+{
+	RUN(Q(MEMBER_REMOVE), I(event_int(e, "pid")), I(event_int(e, "start")),
+	    T(event_text(e, "boot")));
+}
+
+static void project_anchor(struct tx *tx, json_t *e)
+{
+	if (event_int(e, "pid"))
+		RUN(Q(ANCHOR_SET), I(event_int(e, "session_id")), I(event_int(e, "pid")),
+		    I(event_int(e, "start")), T(event_text(e, "boot")));
+	else
+		RUN(Q(ANCHOR_UNSET), I(event_int(e, "session_id")));
 }
 
 static void project_refused(struct tx *tx, json_t *e)
@@ -355,7 +393,7 @@ static void project_import(struct tx *tx, json_t *e)
 	}
 	import_fields(tx, e, task);
 	if (strcmp(to, "ready") == 0)
-		set_state(tx, task, STATE_PUBLISHED, e);
+		set_state(tx, task, TASK_PUBLISHED, e);
 	if (strcmp(to, "done") == 0)
 		into_done(tx, e, task, event_text(e, "task"));
 }
@@ -392,6 +430,10 @@ static const struct {
 	{ "end", project_end },
 	{ "chown", project_chown },
 	{ "join", project_join },
+	{ "left", project_left },
+	{ "anchor", project_anchor },
+	{ "lock", project_lock },
+	{ "unlock", project_unlock },
 	{ "import", project_import },
 	{ "probe", project_probe },
 	{ "probe-removed", project_probe_removed },

@@ -97,6 +97,10 @@ static int grant_row(struct rows *r, struct grant *out)
 	out->expires = rows_int(r, 11);
 	out->renewed = rows_int(r, 12);
 	out->touched = rows_int(r, 13);
+	out->start = rows_int(r, 14);
+	copy(out->boot, sizeof(out->boot), rows_text(r, 15));
+	out->lock = (int)rows_int(r, 16);
+	out->acted = rows_int(r, 17);
 	return 1;
 }
 
@@ -105,6 +109,34 @@ int read_grant(struct db *db, int64_t token, struct grant *out)
 	AUTO_ROWS *r = db_rows(db, Q(GRANT), I(token));
 
 	return grant_row(r, out);
+}
+
+int mutex_row(struct rows *r, struct mutex *out)
+{
+	int got = rows_next(r);
+
+	if (got <= 0)
+		return got;
+	out->token = rows_int(r, 0);
+	copy(out->name, sizeof(out->name), rows_text(r, 1));
+	out->shared = (int)rows_int(r, 2);
+	out->session = rows_int(r, 3);
+	copy(out->holder, sizeof(out->holder), rows_text(r, 4));
+	out->uid = (uint32_t)rows_int(r, 5);
+	out->pid = (int32_t)rows_int(r, 6);
+	out->start = rows_int(r, 7);
+	copy(out->boot, sizeof(out->boot), rows_text(r, 8));
+	out->since = rows_int(r, 9);
+	out->expires = rows_int(r, 10);
+	out->acted = rows_int(r, 11);
+	return 1;
+}
+
+int read_mutex(struct db *db, int64_t token, struct mutex *out)
+{
+	AUTO_ROWS *r = db_rows(db, Q(LOCK), I(token));
+
+	return mutex_row(r, out);
 }
 
 int read_lost(struct db *db, int64_t session, const char *name, struct grant *out)
@@ -133,6 +165,8 @@ const struct limit_row limit_rows[LIMIT_COUNT] = {
 	[LIMIT_UID_CLAIMS] = { "uid-claims", 1000, 10000000 },
 	[LIMIT_CLAIM_ARTIFACTS] = { "claim-artifacts", 1024, 1024 },
 	[LIMIT_WIDE_ARTIFACTS] = { "wide-artifacts", 16, 1024 },
+	[LIMIT_UID_MUTEXES] = { "uid-mutexes", 1000, 1000000 },
+	[LIMIT_UID_WAITERS] = { "uid-waiters", 4096, 100000 },
 };
 
 int64_t read_limit(struct db *db, enum limit which)
@@ -160,4 +194,9 @@ int64_t read_limit(struct db *db, enum limit which)
 int64_t read_lease(struct db *db)
 {
 	return tx_duration(db, 0, "lease", INT64_C(3600000));
+}
+
+int64_t read_lease_max(struct db *db)
+{
+	return tx_duration(db, 0, "lease-max", INT64_C(8) * 3600000);
 }

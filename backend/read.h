@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "backend/sqlite.h"
+#include "backend/world.h"
 
 #define NAME_BUFFER 136 /* a name's 128 bytes and the NUL */
 
@@ -49,11 +50,41 @@ struct grant {
 	int64_t since;		  /* wall ms */
 	int64_t ttl;		  /* ms */
 	int64_t ended;		  /* wall ms; 0: live */
-	char how[16];		  /* finished released expired broken ended handed */
+	char how[16];		  /* finished released expired broken exited ended handed */
 	int64_t expires, renewed; /* ms since boot; of a live one */
 	int64_t touched;	  /* wall ms: the holder's last sign of work */
+	int64_t start;		  /* of pid, clock ticks; of a lock alone */
+	char boot[BOOT_ID_LEN];	  /* the boot id pid and start belong to */
+	int lock;		  /* enum grant_lock */
+	int64_t acted;		  /* ms since boot: the last mutation by its session */
 };
 
+/* Is a grant a lease, or a lock that lasts while its descriptor is open? */
+enum grant_lock {
+	GRANT_LEASE,
+	GRANT_LOCK,	/* flock: no lease */
+	GRANT_LOCK_KEPT /* flock, but the daemon was restarted: a lease */
+};
+#define LEASE_NEVER (INT64_C(1) << 61) /* expires of a GRANT_LOCK */
+
+/* A plain mutex, held: one holder, or one of several who share it. */
+struct mutex {
+	int64_t token;
+	char name[NAME_BUFFER];
+	int shared;
+	int64_t session; /* 0: the process alone */
+	char holder[NAME_BUFFER];
+	uint32_t uid;
+	int32_t pid;
+	int64_t start;
+	char boot[BOOT_ID_LEN];
+	int64_t since;		/* wall ms */
+	int64_t expires, acted; /* ms since boot; expires 0: while its descriptor is open */
+};
+
+int read_mutex(struct db *db, int64_t token, struct mutex *out);
+/* The next row of LOCK or LOCKS_NAMED. */
+int mutex_row(struct rows *r, struct mutex *out);
 int read_task(struct db *db, int64_t id, struct task *out);
 int read_task_named(struct db *db, const char *name, struct task *out);
 int read_session(struct db *db, int64_t id, struct session *out);
@@ -70,6 +101,8 @@ enum limit {
 	LIMIT_UID_CLAIMS,
 	LIMIT_CLAIM_ARTIFACTS,
 	LIMIT_WIDE_ARTIFACTS,
+	LIMIT_UID_MUTEXES,
+	LIMIT_UID_WAITERS,
 	LIMIT_COUNT
 };
 struct limit_row {
@@ -79,7 +112,8 @@ struct limit_row {
 extern const struct limit_row limit_rows[LIMIT_COUNT];
 int64_t read_limit(struct db *db, enum limit which);
 
-/* control/lease in ms. */
+/* control/lease, control/lease-max in ms. */
 int64_t read_lease(struct db *db);
+int64_t read_lease_max(struct db *db);
 
 #endif

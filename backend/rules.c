@@ -177,15 +177,3 @@ int rules_may(struct tx *tx, enum right right, const struct task *t, const struc
 	}
 	return may ? 0 : refuse_right(tx, right, t, &g);
 }
-
-int rules_renew(struct tx *tx, int64_t session)
-{
-	int err;
-
-	if (!session)
-		return 0;
-	err = db_run(tx->db, Q(LEASES_RENEW), I(tx->boot), I(tx->wall), I(session));
-	if (!err)
-		err = db_run(tx->db, Q(IDLE_RENEW), I(tx->boot), I(read_lease(tx->db)), I(session));
-	return err ? tx_fail(tx, err) : 0;
-}

@@ -15,7 +15,9 @@ rule_fn rule_tick;
 rule_fn rule_draft, rule_publish, rule_unpublish, rule_cancel, rule_unhold, rule_reopen;
 rule_fn rule_set;
 rule_fn rule_claim, rule_extend, rule_finish, rule_release, rule_handover, rule_break;
-rule_fn rule_register, rule_end, rule_chown, rule_renew, rule_join;
+rule_fn rule_lock, rule_unlock;
+rule_fn rule_register, rule_end, rule_chown, rule_renew, rule_join, rule_anchor;
+rule_fn rule_exit;
 rule_fn rule_import;
 rule_fn rule_probe_add, rule_probe_remove, rule_judged;
 
@@ -39,6 +41,21 @@ int rules_actor(struct tx *tx, struct session *out);
 int rules_task(struct tx *tx, const char *name, struct task *out);
 /* Give every live lease of SESSION its full length again. */
 int rules_renew(struct tx *tx, int64_t session);
+/*
+ * The board's answer: everything that stands between T and a grant to the actor. 0, or
+ * refused; tx->blocker is the grant in the way, where it is one.
+ */
+int rules_claimable(struct tx *tx, const struct change *c, const struct task *t);
+/* May S (id 0: nobody but its uid) hold one more claim? 0, or refused with EDQUOT. */
+int rules_limits(struct tx *tx, const struct session *s);
+/* Emit the event KIND that grants T; BODY is taken over. */
+int rules_emit_grant(struct tx *tx, const char *kind, const struct task *t, json_t *body);
+/* The actor came too late, G was lost: the log keeps it. Refused with ESTALE. */
+int rules_late(struct tx *tx, const struct change *c, const struct grant *g);
+/* End a live session for REASON, and what it holds. */
+int rules_end_session(struct tx *tx, const struct session *s, const char *reason);
+/* End the holding of a mutex for REASON (closed, expired, broken, exited); NOTE may be NULL. */
+int rules_unlock(struct tx *tx, const struct mutex *m, const char *reason, const char *note);
 /* End a live grant for REASON (expired, broken, ended); emits `lost`. */
 int rules_lose(struct tx *tx, const struct grant *g, const char *reason, const char *note);
 enum artifacts_mode {
@@ -58,6 +75,8 @@ int rules_emit_artifacts(struct tx *tx, const struct task *t, json_t *added, jso
 int rules_acyclic(struct tx *tx, const char *name, const json_t *needs);
 /* json: task, task_id, session, session_id of an event about T by the actor. */
 json_t *rules_body(struct tx *tx, const struct task *t);
+/* json: task, task_id, token, session, session_id, uid of G, pid of the actor. */
+json_t *rules_grant_body(struct tx *tx, const struct grant *g);
 /* Is the board closed (control/estop)? 0, or refused with EROFS. */
 int rules_open(struct tx *tx);
 /* The name of session ID into OUT; "-" for 0. */

@@ -20,6 +20,9 @@ static const char *say_holder(struct tx *tx, int64_t token, char *out, size_t n)
 
 	if (read_grant(tx->db, token, &g) <= 0)
 		(void)snprintf(out, n, "held");
+	else if (g.lock == GRANT_LOCK)
+		(void)snprintf(out, n, "locked by session %s since %s, until pid %d lets go",
+			       g.holder, time_text(g.since, since), g.pid);
 	else
 		(void)snprintf(out, n,
 			       "held by session %s since %s, by pid %d, until %s unless renewed",
@@ -50,7 +53,8 @@ static int refuse_held(struct tx *tx, const struct task *t)
 	char holder[512];
 	struct grant g;
 
-	if (read_grant(tx->db, t->token, &g) > 0 && g.session == tx->actor->session)
+	tx->blocker = t->token;
+	if (read_grant(tx->db, t->token, &g) > 0 && g.session && g.session == tx->actor->session)
 		return tx_refuse(
 			tx, EEXIST,
 			"go on with it if you are the one; if another worker of your session has it, take another task",
@@ -90,9 +94,10 @@ static int refuse_need(struct tx *tx, const struct task *t)
 static int refuse_conflict(struct tx *tx, const char *what, const struct conflict *by)
 {
 	char holder[512];
-	struct task other = { .name = "?" };
+	struct task other = { .name = "?", .token = 0 };
 
 	(void)read_task(tx->db, by->task, &other);
+	tx->blocker = other.token;
 	return tx_refuse(tx, EBUSY, next_busy, "%s overlaps %s of task %s, which is %s",
 			 artifact_show(what, ""), artifact_show(by->name, ""), other.name,
 			 say_holder(tx, other.token, holder, sizeof(holder)));
@@ -129,12 +134,12 @@ static int check_artifacts(struct tx *tx, const struct task *t)
 	return 0;
 }
 
-static int check_limits(struct tx *tx, const struct session *s)
+int rules_limits(struct tx *tx, const struct session *s)
 {
 	int64_t mine = db_get(tx->db, 0, Q(CLAIMS_OF_SESSION), I(s->id));
 	int64_t uids = db_get(tx->db, 0, Q(CLAIMS_OF_UID), I(s->uid));
 
-	if (mine >= read_limit(tx->db, LIMIT_SESSION_CLAIMS))
+	if (s->id && mine >= read_limit(tx->db, LIMIT_SESSION_CLAIMS))
 		return tx_refuse(
 			tx, EDQUOT, "finish or give back a claim first",
 			"session %s holds %lld claims, its limit (control/limits session-claims)",
@@ -146,12 +151,26 @@ static int check_limits(struct tx *tx, const struct session *s)
 	return 0;
 }
 
-/* The board's answer: everything that stands between T and a grant. */
-static int check_claimable(struct tx *tx, const struct change *c, const struct task *t)
+static int refuse_mutex(struct tx *tx, const struct task *t, int64_t token)
+{
+	struct mutex m = { .holder = "-" };
+	char when[TIME_TEXT];
+
+	if (read_mutex(tx->db, token, &m) < 0)
+		return tx_fail(tx, -EIO);
+	tx->blocker = token;
+	return tx_refuse(
+		tx, EBUSY, next_busy,
+		"%s is locked by session %s since %s, by pid %d, from before it was a task",
+		t->name, m.holder, time_text(m.since, when), m.pid);
+}
+
+int rules_claimable(struct tx *tx, const struct change *c, const struct task *t)
 {
 	AUTO_FREE char *hold = NULL;
 	struct grant last;
-	int lost = c->flags & CHANGE_ANEW ? 0 : was_lost(tx, t->name, &last);
+	int64_t mutex = 0;
+	int lost = c->flags & CHANGE_ANEW || !tx->actor->session ? 0 : was_lost(tx, t->name, &last);
 
 	if (lost < 0)
 		return tx_fail(tx, lost);
@@ -163,11 +182,13 @@ static int check_claimable(struct tx *tx, const struct change *c, const struct t
 	if (lost)
 		return refuse_lost(tx, &last);
 	/* asked through a claim's own file: the answer is never a grant */
-	if (c->token && t->token != c->token)
+	if (c->kind == CHANGE_CLAIM && c->token && t->token != c->token)
 		return tx_refuse(tx, ESTALE, "look again", "that claim of %s has ended meanwhile",
 				 t->name);
 	if (t->token)
 		return refuse_held(tx, t);
+	if (db_int(tx->db, &mutex, Q(LOCK_NAMED), T(t->name)) > 0)
+		return refuse_mutex(tx, t, mutex);
 	if (t->unmet)
 		return refuse_need(tx, t);
 	if (!t->hold)
@@ -183,8 +204,7 @@ static int64_t lease_of(struct tx *tx, int64_t task)
 	return tx_duration(tx->db, task, "ttl", read_lease(tx->db));
 }
 
-/* Members common to claim and handover. */
-static int emit_grant(struct tx *tx, const char *kind, const struct task *t, json_t *body)
+int rules_emit_grant(struct tx *tx, const char *kind, const struct task *t, json_t *body)
 {
 	json_t *names = json_array();
 	AUTO_ROWS *r = db_rows(tx->db, Q(ARTIFACTS_OF), I(t->id));
@@ -211,21 +231,20 @@ int rule_claim(struct tx *tx, const struct change *c)
 	if (!err)
 		err = rules_open(tx);
 	if (!err)
-		err = check_claimable(tx, c, &t);
+		err = rules_claimable(tx, c, &t);
 	if (!err)
-		err = check_limits(tx, &s);
+		err = rules_limits(tx, &s);
 	if (err)
 		return err;
 	body = rules_body(tx, &t);
 	/* the claim counts for the session's uid, also when an operator acts as it */
 	(void)json_object_set_new(body, "uid", json_integer(s.uid));
-	return emit_grant(tx, "claim", &t, body);
+	return rules_emit_grant(tx, "claim", &t, body);
 }
 
 /* --- the end of a claim --- */
 
-/* Somebody came too late: the log keeps it. */
-static int late(struct tx *tx, const struct change *c, const struct grant *g)
+int rules_late(struct tx *tx, const struct change *c, const struct grant *g)
 {
 	int err = tx->repeat ? 0 :
 			       tx_emit(tx, "late",
@@ -238,38 +257,76 @@ static int late(struct tx *tx, const struct change *c, const struct grant *g)
 	return err ? err : refuse_lost(tx, g);
 }
 
-/*
- * The live grant that change C acts on, held by the acting session: the
- * token's where a handle or node names one, else the task's.
- */
-static int held_grant(struct tx *tx, const struct change *c, struct grant *out)
+static int refuse_not_holder(struct tx *tx, const struct grant *g, const char *me)
 {
-	struct session s;
-	struct task t;
-	struct grant last;
-	int got, err = rules_actor(tx, &s);
-
-	if (!err && !c->token)
-		err = rules_task(tx, c->name, &t);
-	if (err)
-		return err;
-	got = read_grant(tx->db, c->token ? c->token : t.token, out);
-	if (got < 0)
-		return tx_fail(tx, got);
-	if (got && !out->ended && out->session == s.id)
-		return 0;
-	if (got && out->ended && out->session == s.id)
-		return late(tx, c, out);
-	if (c->name[0] && was_lost(tx, c->name, &last) > 0)
-		return late(tx, c, &last);
-	if (!got)
-		return tx_refuse(tx, ENOENT, "nothing to do", "%s is not held", c->name);
 	return tx_refuse(tx, EPERM, "leave it to its holder; operators: control/break",
-			 "%s is held by session %s, you are session %s", out->name, out->holder,
-			 s.name);
+			 "%s is held by session %s, you are session %s", g->name, g->holder, me);
 }
 
-static json_t *grant_body(struct tx *tx, const struct grant *g)
+/* May the asker act on what a lock holds? It is the locking process's, and its descendants'. */
+static int check_lock(struct tx *tx, const struct grant *g)
+{
+	const struct actor *a = tx->actor;
+	int is = g->pid && a->pid ? tx->world->descends(tx->world, a->pid, g->pid, g->start) > 0 :
+				    !g->pid && g->session && g->session == a->session;
+
+	if (is)
+		return 0;
+	return tx_refuse(tx, EPERM, "leave it to its holder; operators: control/break",
+			 "%s is locked by process %d, and you are not started by it", g->name,
+			 g->pid);
+}
+
+/* A lock without a session that was broken: its process is told. */
+static int lost_lock(struct tx *tx, const char *name, struct grant *out)
+{
+	return tx->actor->session ? 0 : read_lost(tx->db, 0, name, out) > 0 && !check_lock(tx, out);
+}
+
+/* The live grant of change C: the token's where a handle or node names one, else
+ * the task's. 1 and *OUT (which may have ended), 0: none, or refused. */
+static int find_grant(struct tx *tx, const struct change *c, struct grant *out)
+{
+	struct task t;
+	int64_t token = c->token;
+	int got, err;
+
+	if (!token) {
+		err = rules_task(tx, c->name, &t);
+		if (err)
+			return err;
+		token = t.token;
+	}
+	got = read_grant(tx->db, token, out);
+	return got < 0 ? tx_fail(tx, got) : got;
+}
+
+/* The live grant that change C acts on, held by who asks. 0, or refused. */
+static int held_grant(struct tx *tx, const struct change *c, struct grant *out)
+{
+	struct session s = { .name = "-" };
+	struct grant last;
+	int got = find_grant(tx, c, out), err = 0;
+
+	if (got > 0 && out->lock && !out->ended)
+		return check_lock(tx, out);
+	if (got > 0 && out->ended && out->session && out->session == tx->actor->session)
+		return rules_late(tx, c, out);
+	if (got >= 0 && c->name[0] && lost_lock(tx, c->name, &last))
+		return rules_late(tx, c, &last);
+	err = rules_actor(tx, &s);
+	if (err || got < 0)
+		return err ? err : got;
+	if (got && !out->ended && out->session == s.id)
+		return 0;
+	if (c->name[0] && was_lost(tx, c->name, &last) > 0)
+		return rules_late(tx, c, &last);
+	if (!got)
+		return tx_refuse(tx, ENOENT, "nothing to do", "%s is not held", c->name);
+	return refuse_not_holder(tx, out, s.name);
+}
+
+json_t *rules_grant_body(struct tx *tx, const struct grant *g)
 {
 	return json_pack("{s:s,s:I,s:I,s:s,s:I,s:I,s:I}", "task", g->name, "task_id",
 			 (json_int_t)g->task, "token", (json_int_t)g->token, "session", g->holder,
@@ -292,7 +349,7 @@ int rule_finish(struct tx *tx, const struct change *c)
 
 	if (err)
 		return err;
-	body = grant_body(tx, &g);
+	body = rules_grant_body(tx, &g);
 	kind = tx_attr(tx->db, g.task, "kind");
 	if (kind && strcmp(kind, "standing") == 0) {
 		(void)json_object_set_new(body, "to", json_string("ready"));
@@ -310,7 +367,7 @@ int rule_release(struct tx *tx, const struct change *c)
 	struct grant g;
 	int err = held_grant(tx, c, &g);
 
-	return err ? err : tx_emit(tx, "release", grant_body(tx, &g));
+	return err ? err : tx_emit(tx, "release", rules_grant_body(tx, &g));
 }
 
 int rule_handover(struct tx *tx, const struct change *c)
@@ -328,6 +385,9 @@ int rule_handover(struct tx *tx, const struct change *c)
 		return got ? tx_fail(tx, got) :
 			     tx_refuse(tx, ENOENT, "look at ls sessions/", "there is no session %s",
 				       c->text);
+	if (g.lock)
+		return tx_refuse(tx, EPERM, "finish it, or let go and let the other claim it",
+				 "%s is locked: it ends with its descriptor", g.name);
 	if (to.id == g.session)
 		return tx_refuse(tx, EINVAL, "nothing to do", "%s is that session's already",
 				 g.name);
@@ -338,14 +398,14 @@ int rule_handover(struct tx *tx, const struct change *c)
 		return tx_refuse(tx, EPERM,
 				 "give it back (mv claims/TASK ready/) and let the other claim it",
 				 "session %s belongs to another uid", to.name);
-	err = check_limits(tx, &to);
+	err = rules_limits(tx, &to);
 	if (err || (err = rules_task(tx, g.name, &t)))
 		return err;
-	body = grant_body(tx, &g);
+	body = rules_grant_body(tx, &g);
 	(void)json_object_set_new(body, "from_token", json_integer(g.token));
 	(void)json_object_set_new(body, "to", json_string(to.name));
 	(void)json_object_set_new(body, "to_id", json_integer(to.id));
-	return emit_grant(tx, "handover", &t, body);
+	return rules_emit_grant(tx, "handover", &t, body);
 }
 
 int rule_extend(struct tx *tx, const struct change *c)
@@ -388,12 +448,23 @@ int rules_free(struct tx *tx, int64_t task, const json_t *names)
 
 int rules_lose(struct tx *tx, const struct grant *g, const char *reason, const char *note)
 {
-	json_t *body = grant_body(tx, g);
+	json_t *body = rules_grant_body(tx, g);
 
 	(void)json_object_set_new(body, "reason", json_string(reason));
 	if (note)
 		(void)json_object_set_new(body, "note", json_string(note));
 	return tx_emit(tx, "lost", body);
+}
+
+/* Is TOKEN one of the mutex NAME? Then it ends, and *ERR says how that went. */
+static int break_mutex(struct tx *tx, const char *name, int64_t token, const char *note, int *err)
+{
+	struct mutex m;
+
+	if (read_mutex(tx->db, token, &m) <= 0 || strcmp(m.name, name) != 0)
+		return 0;
+	*err = rules_unlock(tx, &m, "broken", note);
+	return 1;
 }
 
 int rule_break(struct tx *tx, const struct change *c)
@@ -410,6 +481,8 @@ int rule_break(struct tx *tx, const struct change *c)
 	    int_parse(token, 1, INT64_MAX, &want) || !c->text[used])
 		return tx_refuse(tx, EINVAL, "echo \"TASK TOKEN reason\" > control/break",
 				 "not of the form TASK TOKEN reason");
+	if (break_mutex(tx, name, want, c->text + used, &err))
+		return err;
 	err = rules_task(tx, name, &t);
 	if (err)
 		return err;

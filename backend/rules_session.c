@@ -1,4 +1,4 @@
-/* Sessions: register, join, renew, end; and what time ends by itself. */
+/* Sessions: register, join, renew, end. */
 #include <errno.h>
 #include <string.h>
 
@@ -41,31 +41,6 @@ int rule_register(struct tx *tx, const struct change *c)
 	return tx_emit(tx, "register", body);
 }
 
-/* What SESSION holds, one grant after the other; REASON as in `lost`. */
-static int lose_all(struct tx *tx, int64_t session, const char *reason)
-{
-	struct grant g;
-	int64_t token = 0;
-	int got = 0, err = 0;
-
-	while (!err && (got = db_int(tx->db, &token, Q(HELD_NEXT), I(session), I(token))) > 0) {
-		got = read_grant(tx->db, token, &g);
-		err = got > 0 ? rules_lose(tx, &g, reason, NULL) : tx_fail(tx, -EIO);
-	}
-	return err || got >= 0 ? err : tx_fail(tx, got);
-}
-
-static int end_session(struct tx *tx, const struct session *s, const char *reason)
-{
-	int err = lose_all(tx, s->id, "ended");
-
-	if (err)
-		return err;
-	return tx_emit(tx, "end",
-		       json_pack("{s:s,s:I,s:s}", "session", s->name, "session_id",
-				 (json_int_t)s->id, "reason", reason));
-}
-
 int rule_end(struct tx *tx, const struct change *c)
 {
 	struct session s;
@@ -75,7 +50,7 @@ int rule_end(struct tx *tx, const struct change *c)
 		return 0;
 	if (!err)
 		err = rules_may(tx, RIGHT_SESSION, NULL, &s);
-	return err ? err : end_session(tx, &s, c->kind == CHANGE_SET ? "outcome" : "removed");
+	return err ? err : rules_end_session(tx, &s, c->kind == CHANGE_SET ? "outcome" : "removed");
 }
 
 int rule_chown(struct tx *tx, const struct change *c)
@@ -134,102 +109,62 @@ int rule_renew(struct tx *tx, const struct change *c)
 		time_text(g.ended, when), g.how);
 }
 
+/* A live session of the asker's, about to get a process of it. */
+static int its_session(struct tx *tx, const struct change *c, struct session *out)
+{
+	int err = the_session(tx, c, out);
+
+	if (!err)
+		err = rules_may(tx, RIGHT_SESSION, NULL, out);
+	if (err)
+		return err;
+	if (out->ended)
+		return tx_refuse(tx, ESTALE, "register a new one", "session %s has ended",
+				 out->name);
+	return 0;
+}
+
+static json_t *process_body(const struct session *s, const struct change *c)
+{
+	return json_pack("{s:s,s:I,s:I,s:I,s:s}", "session", s->name, "session_id",
+			 (json_int_t)s->id, "pid", (json_int_t)c->pid, "start",
+			 (json_int_t)c->start, "boot", c->text);
+}
+
 int rule_join(struct tx *tx, const struct change *c)
 {
 	struct session s;
 	int64_t other = 0;
-	int err = the_session(tx, c, &s);
+	int err = its_session(tx, c, &s);
 
-	if (!err)
-		err = rules_may(tx, RIGHT_SESSION, NULL, &s);
 	if (err)
 		return err;
-	if (s.ended)
-		return tx_refuse(tx, ESTALE, "register a new one", "session %s has ended", s.name);
 	if (db_int(tx->db, &other, Q(MEMBER), I(c->pid), I(c->start), T(c->text)) > 0) {
 		if (other == s.id)
 			return 0;
 		return tx_refuse(tx, EBUSY, "a process is in one session",
 				 "process %d is in another session", c->pid);
 	}
-	return tx_emit(tx, "join",
-		       json_pack("{s:s,s:I,s:I,s:I,s:s}", "session", s.name, "session_id",
-				 (json_int_t)s.id, "pid", (json_int_t)c->pid, "start",
-				 (json_int_t)c->start, "boot", c->text));
+	return tx_emit(tx, "join", process_body(&s, c));
 }
 
-/* --- time --- */
-
-/* Its holder was not idle till now, and has a lease's time to hear of the loss. */
-static int expire_leases(struct tx *tx)
+/* Several sessions may end with one process: a launcher's. */
+int rule_anchor(struct tx *tx, const struct change *c)
 {
-	struct grant g;
-	int64_t token = 0;
-	int got = 0, err = 0;
-
-	while (!err && (got = db_int(tx->db, &token, Q(LEASE_DUE), I(tx->boot))) > 0) {
-		got = read_grant(tx->db, token, &g);
-		err = got > 0 ? rules_lose(tx, &g, "expired", NULL) : tx_fail(tx, -EIO);
-		if (!err)
-			err = db_run(tx->db, Q(IDLE_RENEW), I(tx->boot), I(read_lease(tx->db)),
-				     I(g.session));
-	}
-	return err || got >= 0 ? err : tx_fail(tx, got);
-}
-
-/* Does a process that joined SESSION live? What cannot be looked at counts as alive. */
-static int members_alive(struct tx *tx, int64_t session)
-{
-	AUTO_ROWS *r = db_rows(tx->db, Q(MEMBERS_OF), I(session));
-
-	while (rows_next(r) > 0) {
-		if (strcmp(rows_text(r, 2), tx->boot_id) == 0 &&
-		    tx->world->alive(tx->world, (int32_t)rows_int(r, 0), rows_int(r, 1)) != 0)
-			return 1;
-	}
-	return 0;
-}
-
-/* An idle session ends; one that holds claims or has members stays a lease more. */
-static int end_idle(struct tx *tx)
-{
+	AUTO_ROWS *r = NULL;
 	struct session s;
-	int64_t id = 0;
-	int got = 0, err = 0;
+	int64_t pid = 0, start = 0;
+	int err = its_session(tx, c, &s);
 
-	while (!err && (got = db_int(tx->db, &id, Q(IDLE_DUE), I(tx->boot))) > 0) {
-		if (read_session(tx->db, id, &s) <= 0)
-			return tx_fail(tx, -EIO);
-		if (members_alive(tx, id) || db_get(tx->db, 0, Q(CLAIMS_OF_SESSION), I(id)))
-			err = db_run(tx->db, Q(IDLE_RENEW), I(tx->boot), I(read_lease(tx->db)),
-				     I(id));
-		else
-			err = end_session(tx, &s, "idle");
+	if (err)
+		return err;
+	r = db_rows(tx->db, Q(ANCHOR_OF), I(s.id));
+	if (rows_next(r) > 0 && strcmp(rows_text(r, 2), tx->boot_id) == 0) {
+		pid = rows_int(r, 0);
+		start = rows_int(r, 1);
 	}
-	return err || got >= 0 ? err : tx_fail(tx, got);
-}
-
-static int reopen_daily(struct tx *tx)
-{
-	struct task t;
-	int64_t id = 0;
-	int got = 0, err = 0;
-
-	while (!err && (got = db_int(tx->db, &id, Q(DAILY_DUE), I(tx->wall))) > 0) {
-		got = read_task(tx->db, id, &t);
-		err = got > 0 ? tx_emit(tx, "due", rules_body(tx, &t)) : tx_fail(tx, -EIO);
-	}
-	return err || got >= 0 ? err : tx_fail(tx, got);
-}
-
-/* The one place where time ends things. */
-int rule_tick(struct tx *tx, const struct change *c)
-{
-	int err;
-
-	(void)c;
-	err = expire_leases(tx);
-	if (!err)
-		err = end_idle(tx);
-	return err ? err : reopen_daily(tx);
+	rows_end(&r);
+	if (pid == c->pid && (!pid || start == c->start))
+		return 0;
+	return tx_emit(tx, "anchor", process_body(&s, c));
 }

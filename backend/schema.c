@@ -81,8 +81,39 @@ static const char version_1[] =
 	"CREATE TABLE idle(session INTEGER PRIMARY KEY, expires INTEGER NOT NULL) STRICT;"
 	"CREATE INDEX idle_expires ON idle(expires);";
 
+/*
+ * Processes: the one a session ends with (anchors), and those that hold a claim
+ * or a plain mutex (locks) for as long as their descriptor is open.
+ */
+static const char version_2[] =
+	"CREATE TABLE anchors(session INTEGER PRIMARY KEY, pid INTEGER NOT NULL,"
+	" start INTEGER NOT NULL, boot TEXT NOT NULL) STRICT;"
+	"CREATE INDEX anchors_pid ON anchors(pid, start, boot);"
+	/*
+	 * lock: 0 a claim with a lease, 1 one that lasts while a descriptor is open, 2 such a
+	 * one after a restart of the daemon: a lease, and the process is looked after.
+	 * acted: the last mutation by its session, ms since boot, as `expires`.
+	 */
+	"ALTER TABLE grants ADD COLUMN start INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE grants ADD COLUMN boot TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE grants ADD COLUMN lock INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE grants ADD COLUMN acted INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE grants SET acted = renewed;"
+	"CREATE INDEX grants_list ON grants(token) WHERE ended = 0;"
+	"CREATE INDEX grants_lock ON grants(pid, token) WHERE ended = 0 AND lock > 0;"
+	/* expires: as of a claim; 0 while the descriptor is open. */
+	"CREATE TABLE locks(token INTEGER PRIMARY KEY, name TEXT NOT NULL, shared INTEGER NOT NULL,"
+	" session INTEGER NOT NULL, uid INTEGER NOT NULL, pid INTEGER NOT NULL,"
+	" start INTEGER NOT NULL, boot TEXT NOT NULL, since INTEGER NOT NULL,"
+	" expires INTEGER NOT NULL DEFAULT 0, acted INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"CREATE INDEX locks_name ON locks(name, token);"
+	"CREATE INDEX locks_uid ON locks(uid);"
+	"CREATE INDEX locks_pid ON locks(pid, token);"
+	"CREATE INDEX locks_expires ON locks(expires) WHERE expires > 0;";
+
 static const char *const migrations[] = {
 	version_1,
+	version_2,
 };
 
 #define NEWEST ((int)(sizeof(migrations) / sizeof(migrations[0])))
@@ -144,9 +175,10 @@ int schema_migrate(struct db *db)
 int schema_clear(struct db *db)
 {
 	return db_script(
-		db, "DELETE FROM events; DELETE FROM tasks; DELETE FROM board;"
-		    "DELETE FROM finished; DELETE FROM attrs; DELETE FROM needs;"
-		    "DELETE FROM artifacts; DELETE FROM sessions; DELETE FROM members;"
-		    "DELETE FROM held; DELETE FROM counts; DELETE FROM grants; DELETE FROM probes;"
-		    "DELETE FROM idle; DELETE FROM meta WHERE key <> 'copy';");
+		db,
+		"DELETE FROM events; DELETE FROM tasks; DELETE FROM board;"
+		"DELETE FROM finished; DELETE FROM attrs; DELETE FROM needs;"
+		"DELETE FROM artifacts; DELETE FROM sessions; DELETE FROM members;"
+		"DELETE FROM held; DELETE FROM counts; DELETE FROM grants; DELETE FROM probes;"
+		"DELETE FROM idle; DELETE FROM anchors; DELETE FROM locks; DELETE FROM meta WHERE key <> 'copy';");
 }

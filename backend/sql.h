@@ -137,20 +137,31 @@ SQL(MEMBERS_ANY, "SELECT 1 FROM members LIMIT 1")
 SQL(MEMBERS_OF, "SELECT pid, start, boot FROM members WHERE session = ? ORDER BY pid")
 SQL(MEMBERS_COUNT, "SELECT count(*) FROM members WHERE session = ?")
 SQL(MEMBERS_REMOVE, "DELETE FROM members WHERE session = ?")
+SQL(MEMBER_REMOVE, "DELETE FROM members WHERE pid = ? AND start = ? AND boot = ?")
+SQL(ANCHOR_SET, "INSERT OR REPLACE INTO anchors(session, pid, start, boot) VALUES(?, ?, ?, ?)")
+SQL(ANCHOR_UNSET, "DELETE FROM anchors WHERE session = ?")
+SQL(ANCHOR_OF, "SELECT pid, start, boot FROM anchors WHERE session = ?")
+SQL(ANCHORED, "SELECT session FROM anchors WHERE pid = ? AND start = ? AND boot = ? LIMIT 1")
+SQL(PROCESSES, "SELECT pid, start, boot FROM members UNION SELECT pid, start, boot FROM anchors UNION"
+    " SELECT pid, start, boot FROM grants WHERE ended = 0 AND lock = 2 UNION"
+    " SELECT pid, start, boot FROM locks WHERE expires > 0")
 SQL(IDLE_SET, "INSERT OR REPLACE INTO idle(session, expires) VALUES(?, ?)")
 SQL(IDLE_RENEW, "UPDATE idle SET expires = ?1 + ?2 + ?2 / 20 WHERE session = ?3 AND expires < ?1 + ?2")
 SQL(IDLE_REMOVE, "DELETE FROM idle WHERE session = ?")
 SQL(IDLE_DUE, "SELECT session FROM idle WHERE expires <= ? LIMIT 1")
 SQL(IDLE_NEXT, "SELECT min(expires) FROM idle")
+SQL(IDLE_AWAKE, "UPDATE idle SET expires = max(expires, ?1 + ?2)")
+SQL(IDLE_CLAMP, "UPDATE idle SET expires = min(expires, ?1 + ?2)")
 SQL(IDLE_ALL,
     "INSERT OR REPLACE INTO idle(session, expires) SELECT id, ? FROM sessions WHERE ended = 0")
 
 /* grants */
 SQL(GRANT, "SELECT g.token, g.task, g.name, g.session, coalesce(s.name, '-'), g.uid, g.pid, g.since,"
-    " g.ttl, g.ended, g.how, g.expires, g.renewed, g.touched"
-    " FROM grants g LEFT JOIN sessions s ON s.id = g.session WHERE g.token = ?")
-SQL(GRANT_ADD, "INSERT INTO grants(token, task, name, session, uid, pid, since, ttl, expires, renewed, touched)"
-    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 + ?8, ?9, ?7)")
+    " g.ttl, g.ended, g.how, g.expires, g.renewed, g.touched,"
+    " g.start, g.boot, g.lock, g.acted FROM grants g LEFT JOIN sessions s ON s.id = g.session WHERE g.token = ?")
+SQL(GRANT_ADD, "INSERT INTO grants(token, task, name, session, uid, pid, since, ttl, expires, renewed, touched, acted, start, boot, lock)"
+    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?7, ?10, ?11, ?12, ?13)")
+SQL(GRANT_KEEP, "UPDATE grants SET expires = ?, renewed = ? WHERE token = ?")
 SQL(GRANT_END, "UPDATE grants SET ended = ?, finish = ?, how = ? WHERE token = ?")
 SQL(GRANT_REPORTED, "UPDATE grants SET reported = 1 WHERE token = ?")
 SQL(GRANT_LOST, "SELECT token FROM grants WHERE session = ? AND name = ? AND how IN ('expired', 'broken') AND superseded = 0"
@@ -169,13 +180,52 @@ SQL(COUNT_DOWN, "UPDATE counts SET claims = claims - 1 WHERE uid = (SELECT uid F
     " AND session IN (0, (SELECT session FROM grants WHERE token = ?1))")
 SQL(COUNT_DROP, "DELETE FROM counts WHERE uid = (SELECT uid FROM grants WHERE token = ?1)"
     " AND session = (SELECT session FROM grants WHERE token = ?1) AND claims = 0")
-SQL(LEASES_RENEW, "UPDATE grants SET expires = max(expires, ?1 + ttl), renewed = ?1, touched = ?2"
+/* ?1 now, ?2 wall, ?3 session, ?4 what the commit may take */
+SQL(LEASES_RENEW, "UPDATE grants SET expires = max(expires, ?1 + ?4 + ttl), renewed = ?1, acted = ?1, touched = ?2"
     " WHERE uid = (SELECT uid FROM sessions WHERE id = ?3) AND session = ?3 AND ended = 0")
-SQL(LEASES_START_OVER, "UPDATE grants SET expires = ?1 + ttl, renewed = ?1 WHERE ended = 0")
-SQL(LEASES_GRACE, "UPDATE grants SET expires = max(expires, ?1 + ttl / 10) WHERE ended = 0")
-SQL(IDLE_GRACE, "UPDATE idle SET expires = max(expires, ?1)")
-SQL(LEASE_DUE, "SELECT token FROM grants WHERE ended = 0 AND expires <= ? ORDER BY expires LIMIT 1")
-SQL(LEASE_NEXT, "SELECT min(expires) FROM grants WHERE ended = 0")
+/* ?1 now, ?2 session, ?3 lease-max: its process was alive till now */
+SQL(LEASES_KEEP, "UPDATE grants SET expires = max(expires, min(?1 + ttl, acted + ?3)), renewed = ?1"
+    " WHERE uid = (SELECT uid FROM sessions WHERE id = ?2) AND session = ?2 AND ended = 0")
+SQL(LEASES_START_OVER, "UPDATE grants SET expires = ?1 + ttl, renewed = ?1, acted = ?1 WHERE ended = 0 AND lock = 0")
+SQL(LEASES_GRACE, "UPDATE grants SET expires = min(max(expires, ?1 + ttl / 10), ?1 + ttl),"
+    " renewed = min(renewed, ?1), acted = min(acted, ?1) WHERE ended = 0 AND lock <> 1")
+SQL(LEASES_AWAKE, "UPDATE grants SET expires = max(expires, ?1 + min(ttl, ?2)) WHERE ended = 0 AND lock <> 1")
+SQL(LEASES_CLAMP, "UPDATE grants SET expires = min(expires, ?1 + ttl), renewed = min(renewed, ?1),"
+    " acted = min(acted, ?1) WHERE ended = 0 AND lock <> 1")
+SQL(LEASES_OWED, "UPDATE grants SET expires = expires + ?2 WHERE ended = 0 AND lock <> 1 AND renewed = ?1")
+/* a lock outlives the daemon as a lease, from now on */
+SQL(GRANTS_ADOPT, "UPDATE grants SET lock = 2, expires = ?1 + ttl, renewed = ?1, acted = ?1"
+    " WHERE ended = 0 AND lock > 0 AND (lock = 1 OR ?2)")
+SQL(LOCKS_ADOPT, "UPDATE locks SET expires = ?1 + ?2, acted = ?1 WHERE expires = 0 OR ?3")
+SQL(IDLE_GRACE, "UPDATE idle SET expires = min(max(expires, ?1), ?2)")
+SQL(LEASE_DUE, "SELECT token FROM grants WHERE ended = 0 AND expires < ? ORDER BY expires LIMIT 1")
+SQL(LEASE_NEXT, "SELECT min(expires) + 1 FROM grants WHERE ended = 0")
+
+/* plain mutexes: names that are no task, held while a descriptor is open */
+SQL(LOCK_ADD, "INSERT INTO locks(token, name, shared, session, uid, pid, start, boot, since)"
+    " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)")
+SQL(LOCK_REMOVE, "DELETE FROM locks WHERE token = ?")
+#define LOCK_COLUMNS "SELECT l.token, l.name, l.shared, l.session, coalesce(s.name, '-'), l.uid, l.pid, l.start, l.boot," 	" l.since, l.expires, l.acted FROM locks l LEFT JOIN sessions s ON s.id = l.session "
+SQL(LOCK, LOCK_COLUMNS "WHERE l.token = ?")
+SQL(LOCKS_NAMED, LOCK_COLUMNS "WHERE l.name = ? ORDER BY l.token")
+SQL(LOCK_NAMED, "SELECT token FROM locks WHERE name = ? LIMIT 1")
+SQL(LOCKS_OF_UID, "SELECT count(*) FROM locks WHERE uid = ?")
+SQL(LOCK_DUE, "SELECT token FROM locks WHERE expires > 0 AND expires < ? ORDER BY expires LIMIT 1")
+SQL(LOCK_NEXT, "SELECT min(expires) + 1 FROM locks WHERE expires > 0")
+SQL(LOCK_KEEP, "UPDATE locks SET expires = ? WHERE token = ?")
+SQL(LOCKS_AWAKE, "UPDATE locks SET expires = max(expires, ?1 + min(?3, ?2)) WHERE expires > 0")
+SQL(LOCK_GONE, "SELECT token FROM locks WHERE pid = ? AND start = ? AND boot = ? AND expires > 0 LIMIT 1")
+SQL(GRANT_GONE, "SELECT token FROM grants WHERE ended = 0 AND lock = 2 AND pid = ? AND start = ? AND boot = ? LIMIT 1")
+SQL(OWN_OVERLAP, "SELECT g.token FROM grants g JOIN artifacts a ON a.task = g.task JOIN artifacts b ON b.task = ?3"
+    " WHERE g.uid = ?1 AND g.session = ?2 AND g.ended = 0 AND g.lock = 0 AND g.task <> ?3"
+    " AND overlaps(a.name, b.name) LIMIT 1")
+SQL(FIND_MUTEX, "SELECT min(token) FROM locks WHERE name = ?2 HAVING count(*) > 0")
+SQL(LIST_MUTEX, "SELECT min(token), name FROM locks GROUP BY name HAVING min(token) > ?2 ORDER BY min(token)")
+SQL(STAT_MUTEX, "SELECT uid, since FROM locks WHERE token = ?1")
+SQL(MUTEX_NAME, "SELECT name FROM locks WHERE token = ?")
+SQL(FIND_NONE, "SELECT 1 WHERE ?1 IS NULL AND ?2 IS NULL")
+SQL(LIST_NONE, "SELECT 1, '' WHERE ?1 IS NULL AND ?2 IS NULL")
+SQL(STAT_DOOR, "SELECT 0, 0 WHERE ?1 IS NOT NULL")
 
 /* probes */
 SQL(PROBE_ADD, "INSERT INTO probes(id, name) VALUES(?, ?)")
@@ -203,7 +253,7 @@ SQL(GRANT_SESSION, "SELECT session FROM grants WHERE token = ?")
 SQL(SESSION_NAME, "SELECT name FROM sessions WHERE id = ?")
 SQL(PROBE_NAME, "SELECT name FROM probes WHERE id = ?")
 SQL(FIND_CLAIM, "SELECT token FROM grants WHERE name = ?2 AND ended = 0")
-SQL(LIST_CLAIM, "SELECT token, name FROM grants WHERE ended = 0 AND token > ?2 ORDER BY token")
+SQL(LIST_CLAIM, "SELECT token, name FROM grants INDEXED BY grants_list WHERE ended = 0 AND token > ?2 ORDER BY token")
 SQL(FIND_HELD, "SELECT token FROM grants WHERE name = ?2 AND ended = 0 AND session = ?1")
 SQL(LIST_HELD, "SELECT token, name FROM grants WHERE uid = (SELECT uid FROM sessions WHERE id = ?1) AND session = ?1 AND ended = 0 AND token > ?2 ORDER BY token")
 SQL(STAT_CLAIM, "SELECT uid, touched FROM grants WHERE token = ?1 AND ended = 0")
@@ -267,9 +317,14 @@ SQL(DUMP_SESSIONS,
     "SELECT id || '|' || name || '|' || uid || '|' || gid || '|' || started || '|' || ended || '|' || how || '|' || refusals || '|' || why FROM sessions ORDER BY id")
 SQL(DUMP_MEMBERS,
     "SELECT pid || '|' || start || '|' || boot || '|' || session FROM members ORDER BY pid, start, boot")
+SQL(DUMP_ANCHORS,
+    "SELECT session || '|' || pid || '|' || start || '|' || boot FROM anchors ORDER BY session")
+SQL(DUMP_LOCKS,
+    "SELECT token || '|' || name || '|' || shared || '|' || session || '|' || uid || '|' || pid || '|' || start || '|' || boot"
+    " || '|' || since FROM locks ORDER BY token")
 SQL(DUMP_GRANTS,
     "SELECT token || '|' || task || '|' || name || '|' || session || '|' || uid || '|' || pid || '|' || since || '|' || ttl"
-    " || '|' || ended || '|' || finish || '|' || how || '|' || reported || '|' || superseded FROM grants ORDER BY token")
+    " || '|' || ended || '|' || finish || '|' || how || '|' || reported || '|' || superseded || '|' || start || '|' || boot || '|' || (lock > 0) FROM grants ORDER BY token")
 SQL(DUMP_PROBES, "SELECT id || '|' || name || '|' || gone FROM probes ORDER BY id")
 SQL(CHECK_TOKENS,
     "SELECT count(*) FROM board b LEFT JOIN grants g ON g.token = b.token AND g.ended = 0 WHERE b.token > 0 AND (g.token IS NULL OR g.task <> b.task)")

@@ -181,6 +181,15 @@ static int settle_restore(struct store *s)
 	return err;
 }
 
+/* The descriptors of all locks are gone with the old mount; who had them may go on. */
+static int adopt_locks(struct store *s, int64_t now, int all)
+{
+	int err = db_run(s->writer, Q(GRANTS_ADOPT), I(now), I(all));
+
+	return err ? err :
+		     db_run(s->writer, Q(LOCKS_ADOPT), I(now), I(read_lease(s->writer)), I(all));
+}
+
 /* Another boot, or only another daemon: leases never end early for that. */
 static int settle_leases(struct store *s)
 {
@@ -188,12 +197,19 @@ static int settle_leases(struct store *s)
 	int64_t now = s->world->boot_ms(s->world);
 	int err;
 
+	s->asleep = s->world->asleep_ms(s->world);
+	s->last_boot = now;
 	if (boot && strcmp(boot, s->boot_id) == 0) {
 		err = db_run(s->writer, Q(LEASES_GRACE), I(now));
+		if (!err)
+			err = adopt_locks(s, now, 0);
 		return err ? err :
-			     db_run(s->writer, Q(IDLE_GRACE), I(now + read_lease(s->writer) / 10));
+			     db_run(s->writer, Q(IDLE_GRACE), I(now + read_lease(s->writer) / 10),
+				    I(now + 2 * read_lease(s->writer)));
 	}
 	err = db_run(s->writer, Q(LEASES_START_OVER), I(now));
+	if (!err)
+		err = adopt_locks(s, now, 1);
 	if (!err)
 		err = db_run(s->writer, Q(IDLE_ALL), I(now + read_lease(s->writer)));
 	return err ? err : db_run(s->writer, Q(META_SET), T("boot"), T(s->boot_id));
@@ -387,6 +403,15 @@ void store_commit(struct store *s, struct change *c)
 int store_event_fd(const struct store *s)
 {
 	return s->event_fd;
+}
+
+void store_cancel(struct store *s, struct change *c)
+{
+	c->cancelled = 1;
+	(void)pthread_mutex_lock(&s->lock);
+	s->woken = 1;
+	(void)pthread_cond_signal(&s->queued);
+	(void)pthread_mutex_unlock(&s->lock);
 }
 
 int store_collect(struct store *s)

@@ -35,6 +35,8 @@ void store_read_end(struct store *s);
 
 /* Queue a change; it is decided by the writer, then c->done is called by store_collect. */
 void store_commit(struct store *s, struct change *c);
+/* Whoever asked for C has gone: it is not done any more, and need not wait in line. */
+void store_cancel(struct store *s, struct change *c);
 /* Readable when changes were decided. */
 int store_event_fd(const struct store *s);
 /* Call done() of every decided change; the number of them. */
@@ -54,6 +56,8 @@ int store_failed(struct store *s);
  * of its thread, until store_stop. */
 void writer_run_batch(struct store *s);
 void *writer_main(void *store);
+/* Whoever waits in line is answered ENOTCONN: the end of the mount. */
+void writer_turn_away(struct store *s);
 void store_stop(struct store *s);
 
 /* The path of the database file in DIR, into OUT. */

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "backend/waiters.h"
 #include "backend/store.h"
 
 /* A refusal of the last second, so that its repetition is not recorded again. */
@@ -27,13 +28,16 @@ struct store {
 	int64_t seq, finish;			       /* the writer's */
 	struct recent_refusal recent[RECENT_REFUSALS]; /* the writer's */
 	unsigned recent_at;
+	struct waiters waiters; /* the writer's */
+	/* The writer's: how the clocks stood, what a commit may take, what it took too long. */
+	int64_t asleep, last_boot, allow, owed, owed_boot;
 	int full; /* the disk: nothing is taken that needs room; the writer's */
 
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t queued;
 	struct change *queue, **queue_end;
 	struct change *decided, **decided_end;
-	int stopping;
+	int stopping, woken;
 
 	_Atomic int64_t due, seen_seq, seen_bytes;
 	_Atomic int failed;

@@ -118,6 +118,14 @@ int tx_emit(struct tx *tx, const char *kind, json_t *body)
 	return err;
 }
 
+void tx_stir(struct tx *tx, int64_t id)
+{
+	if (tx->stir.n < STIR_MAX)
+		tx->stir.ids[tx->stir.n] = id;
+	if (tx->stir.n <= STIR_MAX)
+		tx->stir.n++;
+}
+
 char *tx_attr(struct db *db, int64_t thing, const char *name)
 {
 	return db_text(db, Q(ATTR), I(thing), T(name));

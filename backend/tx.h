@@ -14,19 +14,33 @@
 #include "backend/sqlite.h"
 #include "backend/world.h"
 
+/*
+ * What a change let go, or moved: tokens and tasks (one kind of number). Who
+ * waits for one of them is tried again.
+ */
+#define STIR_MAX 64
+struct stir {
+	int64_t ids[STIR_MAX];
+	int n; /* more than STIR_MAX: everything */
+};
+
 struct tx {
 	struct db *db;
 	struct world *world;
 	const char *boot_id;
 	int64_t wall, boot; /* ms; one moment a change */
+	int64_t allow;	    /* ms a lease is longer, so that the commit does not shorten it */
 	int64_t seq;	    /* the last event's number */
 	int64_t finish;	    /* bytes of all events */
 	uint32_t owner;	    /* uid of the mount's owner */
 	const struct actor *actor;
 	struct result *result;
-	int repeat; /* the asker repeats at once what was refused: record it once */
-	int keep;   /* refused, but what was emitted stays (a report, a late act) */
-	int err;    /* a database error, sticky: the whole batch is lost */
+	int repeat;	 /* the asker repeats at once what was refused: record it once */
+	int keep;	 /* refused, but what was emitted stays (a report, a late act) */
+	int err;	 /* a database error, sticky: the whole batch is lost */
+	int64_t blocker; /* refused: the live grant or lock in the way; 0: something else */
+	int behind;	 /* somebody waits for the same name already */
+	struct stir stir;
 };
 
 /*
@@ -44,6 +58,8 @@ void tx_watch_memory(void);
 void *tx_allocated(void *p);
 /* Did such an allocation fail in this thread since the last call? */
 int tx_starved(void);
+/* ID, a token or a task, was let go or moved: who waits for it is to be tried. */
+void tx_stir(struct tx *tx, int64_t id);
 /* A database error: remembered, so that the batch is given up. Returns err. */
 int tx_fail(struct tx *tx, int err);
 

@@ -38,6 +38,20 @@ static int real_alive(struct world *w, int32_t pid, int64_t start)
 	return -ENOSYS;
 }
 
+static int real_descends(struct world *w, int32_t pid, int32_t of, int64_t start)
+{
+	(void)pid;
+	(void)of;
+	return real_alive(w, of, start);
+}
+
+/* CLOCK_MONOTONIC stands still while the machine sleeps. */
+static int64_t real_asleep_ms(struct world *w)
+{
+	(void)w;
+	return clock_ms(CLOCK_BOOTTIME) - clock_ms(CLOCK_MONOTONIC);
+}
+
 struct world world_real(void)
 {
 	struct world w = {
@@ -46,6 +60,8 @@ struct world world_real(void)
 		.boot_id = real_boot_id,
 		.alive = real_alive,
 		.vfs = NULL,
+		.descends = real_descends,
+		.asleep_ms = real_asleep_ms,
 	};
 
 	return w;

@@ -22,10 +22,14 @@ struct world {
 	int (*alive)(struct world *w, int32_t pid, int64_t start);
 	/* The SQLite VFS under the store; NULL for the default one. */
 	const char *vfs;
+	/* Is process PID the process OF, started at START, or a descendant? 1, 0, -errno. */
+	int (*descends)(struct world *w, int32_t pid, int32_t of, int64_t start);
+	/* Milliseconds of boot_ms that the machine was suspended for. */
+	int64_t (*asleep_ms)(struct world *w);
 };
 
 /*
- * The real world: the clocks of this machine. boot_id and alive answer
+ * The real world: the clocks of this machine. boot_id, alive and descends answer
  * -ENOSYS until the caller sets them (only fs/caller.c reads the process
  * table; tools that work on a store offline do without).
  */

@@ -36,11 +36,19 @@ static rule_fn *const rules[CHANGE_KINDS] = {
 	[CHANGE_CHOWN] = rule_chown,
 	[CHANGE_RENEW] = rule_renew,
 	[CHANGE_JOIN] = rule_join,
+	[CHANGE_ANCHOR] = rule_anchor,
+	[CHANGE_EXIT] = rule_exit,
+	[CHANGE_LOCK] = rule_lock,
+	[CHANGE_UNLOCK] = rule_unlock,
 	[CHANGE_IMPORT] = rule_import,
 	[CHANGE_PROBE_ADD] = rule_probe_add,
 	[CHANGE_PROBE_REMOVE] = rule_probe_remove,
 	[CHANGE_JUDGED] = rule_judged,
 };
+
+#define AWAKE_MS 300000 /* after a suspend a lease has so much more, at most */
+#define SLEPT_MS 1000	/* a suspend */
+#define STALL_MS 5000	/* so late nothing ends while the daemon runs */
 
 static uint64_t hash_text(const char *s)
 {
@@ -108,6 +116,8 @@ static int needs_room(const struct change *c)
 	case CHANGE_BREAK:
 	case CHANGE_END:
 	case CHANGE_RENEW:
+	case CHANGE_EXIT:
+	case CHANGE_UNLOCK:
 		return 0;
 	case CHANGE_SET:
 		return c->of != THING_CONTROL && strcmp(c->field, "outcome") != 0;
@@ -127,15 +137,16 @@ static int apply_rule(struct store *s, struct tx *tx, const struct change *c)
 static void apply_one(struct store *s, struct tx *tx, struct change *c)
 {
 	int64_t seq = tx->seq, finish = tx->finish;
-	int err;
+	int err, stirred = tx->stir.n;
 
-	if (__atomic_load_n(&c->cancelled, __ATOMIC_RELAXED)) {
+	if (c->cancelled) {
 		c->result.err = -EINTR;
 		return;
 	}
 	tx->actor = &c->actor;
 	tx->result = &c->result;
 	tx->keep = 0;
+	tx->blocker = 0;
 	tx->repeat = is_repeat(s, c, tx->boot, 0);
 	(void)tx_starved();
 	savepoint(tx, BINDS(Q(SAVEPOINT)));
@@ -149,10 +160,60 @@ static void apply_one(struct store *s, struct tx *tx, struct change *c)
 		savepoint(tx, BINDS(Q(SAVEPOINT_ROLLBACK)));
 		tx->seq = seq;
 		tx->finish = finish;
+		tx->stir.n = stirred;
 	}
 	savepoint(tx, BINDS(Q(SAVEPOINT_RELEASE)));
-	if (err && !tx->err && !s->full)
+	if (err && err != -EINPROGRESS && !tx->err && !s->full)
 		record_refusal(s, tx, c);
+}
+
+/* --- who waits --- */
+
+/* C would have to wait: in line, unless too many of its uid do already. */
+static void join_line(struct store *s, struct tx *tx, struct change *c)
+{
+	int64_t blocker = tx->blocker;
+	struct task t = { .id = 0 };
+	int err = 0;
+
+	tx->actor = &c->actor;
+	tx->result = &c->result;
+	c->result.err = 0;
+	if (waiters_count(&s->waiters, c->actor.uid) >= read_limit(tx->db, LIMIT_UID_WAITERS))
+		err = tx_refuse(tx, EDQUOT, "try again later",
+				"as many of uid %u wait as may (control/limits uid-waiters)",
+				c->actor.uid);
+	else if (read_task_named(tx->db, c->name, &t) < 0)
+		err = tx_fail(tx, -EIO);
+	if (!err)
+		err = waiters_join(&s->waiters, c, blocker, t.id);
+	c->result.err = err;
+}
+
+/* What was let go is for who waits for it: in order of arrival, before anybody else asks. */
+static void serve_lines(struct store *s, struct tx *tx)
+{
+	struct change *c;
+
+	waiters_stir(&s->waiters, &tx->stir);
+	while (!tx->err && (c = waiters_next(&s->waiters))) {
+		tx->behind = 0;
+		apply_one(s, tx, c);
+		if (c->result.err == -EINPROGRESS)
+			waiters_wait(&s->waiters, c, tx->blocker);
+		else
+			waiters_serve(&s->waiters, c);
+		waiters_stir(&s->waiters, &tx->stir);
+	}
+}
+
+static void apply_asked(struct store *s, struct tx *tx, struct change *c)
+{
+	tx->behind = c->kind == CHANGE_LOCK && waiters_has(&s->waiters, c->name);
+	apply_one(s, tx, c);
+	if (c->result.err == -EINPROGRESS)
+		join_line(s, tx, c);
+	serve_lines(s, tx);
 }
 
 static int64_t min_positive(int64_t a, int64_t b)
@@ -164,7 +225,9 @@ static int64_t next_due(struct db *db, int64_t boot, int64_t wall)
 {
 	int64_t due = INT64_MAX, daily = db_get(db, 0, Q(DAILY_NEXT));
 
+	/* a lease ends behind its last millisecond */
 	due = min_positive(due, db_get(db, 0, Q(LEASE_NEXT)));
+	due = min_positive(due, db_get(db, 0, Q(LOCK_NEXT)));
 	due = min_positive(due, db_get(db, 0, Q(IDLE_NEXT)));
 	return daily ? min_positive(due, boot + (daily > wall ? daily - wall : 1)) : due;
 }
@@ -188,46 +251,135 @@ static void batch_failed(struct store *s, struct change *all, int err)
 		atomic_store(&s->failed, 1);
 }
 
+/* --- the clock --- */
+
+/* More time for whoever could not renew: ?1 now, ?2 at most so much. */
+static int leases_awake(struct tx *tx)
+{
+	int64_t lease = read_lease(tx->db);
+	int err = db_run(tx->db, Q(LEASES_AWAKE), I(tx->boot), I(AWAKE_MS));
+
+	if (!err)
+		err = db_run(tx->db, Q(LOCKS_AWAKE), I(tx->boot), I(AWAKE_MS), I(lease));
+	if (err)
+		return err;
+	return db_run(tx->db, Q(IDLE_AWAKE), I(tx->boot), I(lease < AWAKE_MS ? lease : AWAKE_MS));
+}
+
+/* A clock that went back makes no lease longer than it was given. */
+static int leases_clamp(struct tx *tx)
+{
+	int err = db_run(tx->db, Q(LEASES_CLAMP), I(tx->boot));
+
+	return err ? err : db_run(tx->db, Q(IDLE_CLAMP), I(tx->boot), I(2 * read_lease(tx->db)));
+}
+
+/*
+ * What the clocks say of the time since the last batch, before anything ends: was the
+ * machine suspended, did the daemon stand still while something was due, did the
+ * commit take longer than was allowed for?
+ */
+static int look_at_clocks(struct store *s, struct tx *tx)
+{
+	int64_t asleep = s->world->asleep_ms(s->world), due = atomic_load(&s->due);
+	int err = 0;
+
+	if (s->owed)
+		err = db_run(tx->db, Q(LEASES_OWED), I(s->owed_boot), I(s->owed));
+	if (!err && (asleep - s->asleep >= SLEPT_MS || (due > 0 && tx->boot - due > STALL_MS)))
+		err = leases_awake(tx);
+	if (!err && tx->boot < s->last_boot)
+		err = leases_clamp(tx);
+	return err;
+}
+
+/* The batch that began at BOOT stands. */
+static void clocks_seen(struct store *s, const struct tx *tx)
+{
+	int64_t took = s->world->boot_ms(s->world) - tx->boot;
+
+	s->asleep = s->world->asleep_ms(s->world);
+	s->last_boot = tx->boot;
+	s->owed = took > tx->allow ? took - tx->allow : 0;
+	s->owed_boot = tx->boot;
+	if (2 * took > s->allow)
+		s->allow = 2 * took < STALL_MS ? 2 * took : STALL_MS;
+	else
+		s->allow -= (s->allow - 2 * took) / 16; /* forgets slowly */
+}
+
 static int batch_apply(struct store *s, struct tx *tx, struct change *all, int64_t *due)
 {
 	struct change tick = { .kind = CHANGE_TICK };
 	int err = db_run(tx->db, Q(BEGIN_WRITE));
 
+	if (!err)
+		err = look_at_clocks(s, tx);
 	if (err)
 		return err;
 	apply_one(s, tx, &tick);
 	buf_free(&tick.result.why);
+	serve_lines(s, tx);
 	for (struct change *c = all; c && !tx->err; c = c->next)
 		if (c->kind != CHANGE_TICK)
-			apply_one(s, tx, c);
+			apply_asked(s, tx, c);
 	if (tx->err)
 		return tx->err;
 	*due = next_due(tx->db, tx->boot, tx->wall);
 	return db_run(tx->db, Q(COMMIT));
 }
 
-/* Hand the decided changes back to the loop. */
-static void batch_answer(struct store *s, struct change *all, struct change **end)
+static void append(struct change *c, void *arg)
 {
+	struct change ***end = arg;
+
+	c->next = NULL;
+	**end = c;
+	*end = &c->next;
+}
+
+/* Of all that was asked, what has been decided: the rest waits in line. */
+static struct change *batch_decided(struct store *s, struct change *all, struct change ***end)
+{
+	struct change *decided = NULL, *next;
+
+	*end = &decided;
+	for (struct change *c = all; c; c = next) {
+		next = c->next;
+		if (!c->joined || c->served)
+			append(c, end);
+	}
+	waiters_commit(&s->waiters, append, end);
+	return decided;
+}
+
+/* Hand the decided changes back to the loop; it looks, also when there are none. */
+static void batch_answer(struct store *s, struct change *all)
+{
+	struct change **end = &all;
 	uint64_t one = 1;
 
+	while (*end)
+		end = &(*end)->next;
 	(void)pthread_mutex_lock(&s->lock);
 	*s->decided_end = all;
-	s->decided_end = end;
+	if (all)
+		s->decided_end = end;
 	(void)pthread_mutex_unlock(&s->lock);
 	if (write(s->event_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
 		log_msg(LOG_ERR, "eventfd: %s", errno_text(errno));
 }
 
-static struct change *batch_take(struct store *s, struct change ***end)
+static struct change *batch_take(struct store *s, int *woken)
 {
 	struct change *all;
 
 	(void)pthread_mutex_lock(&s->lock);
 	all = s->queue;
-	*end = s->queue_end;
 	s->queue = NULL;
 	s->queue_end = &s->queue;
+	*woken = s->woken;
+	s->woken = 0;
 	(void)pthread_mutex_unlock(&s->lock);
 	return all;
 }
@@ -240,6 +392,7 @@ static struct tx tx_now(struct store *s)
 		.boot_id = s->boot_id,
 		.wall = s->world->wall_ms(s->world),
 		.boot = s->world->boot_ms(s->world),
+		.allow = s->allow,
 		.seq = s->seq,
 		.finish = s->finish,
 		.owner = s->owner,
@@ -252,6 +405,7 @@ static struct tx tx_now(struct store *s)
 static int batch_again(struct store *s, struct tx *tx, struct change *all, int64_t *due)
 {
 	store_make_room(s);
+	waiters_rollback(&s->waiters);
 	*tx = tx_now(s);
 	for (struct change *c = all; c; c = c->next) {
 		c->result.id = 0;
@@ -260,15 +414,14 @@ static int batch_again(struct store *s, struct tx *tx, struct change *all, int64
 	return batch_apply(s, tx, all, due);
 }
 
-void writer_run_batch(struct store *s)
+/* All of it, in one transaction; what is decided then. */
+static struct change *batch_run(struct store *s, struct change *all)
 {
-	struct change **end, *all = batch_take(s, &end);
+	struct change *decided = all, **end = &decided;
 	struct tx tx = tx_now(s);
 	int64_t due = INT64_MAX;
 	int err;
 
-	if (!all)
-		return;
 	if (s->full && ballast_take(s->dir_fd) > 0) {
 		log_msg(LOG_NOTICE, "there is room on the disk again");
 		s->full = 0;
@@ -277,15 +430,55 @@ void writer_run_batch(struct store *s)
 	if (err == -ENOSPC)
 		err = batch_again(s, &tx, all, &due);
 	if (err) {
+		waiters_rollback(&s->waiters);
 		batch_failed(s, all, err);
-	} else {
-		s->seq = tx.seq;
-		s->finish = tx.finish;
-		atomic_store(&s->seen_bytes, tx.finish);
-		atomic_store(&s->seen_seq, tx.seq);
-		atomic_store(&s->due, due);
+		return decided;
 	}
-	batch_answer(s, all, end);
+	s->seq = tx.seq;
+	s->finish = tx.finish;
+	clocks_seen(s, &tx);
+	atomic_store(&s->seen_bytes, tx.finish);
+	atomic_store(&s->seen_seq, tx.seq);
+	atomic_store(&s->due, due);
+	return batch_decided(s, all, &end);
+}
+
+static void give_up(struct change *c, void *arg)
+{
+	c->result.err = -EINTR;
+	append(c, arg);
+}
+
+static void turn_away(struct change *c, void *arg)
+{
+	c->result.err = -ENOTCONN;
+	append(c, arg);
+}
+
+void writer_run_batch(struct store *s)
+{
+	struct change *gone = NULL, **end = &gone, *all;
+	int woken;
+
+	all = batch_take(s, &woken);
+	if (woken)
+		waiters_sweep(&s->waiters, 0, give_up, &end);
+	if (all || waiters_due(&s->waiters))
+		all = batch_run(s, all);
+	else if (!gone)
+		return;
+	*end = all;
+	if (atomic_load(&s->failed))
+		writer_turn_away(s);
+	batch_answer(s, gone);
+}
+
+void writer_turn_away(struct store *s)
+{
+	struct change *gone = NULL, **end = &gone;
+
+	waiters_sweep(&s->waiters, 1, turn_away, &end);
+	batch_answer(s, gone);
 }
 
 void *writer_main(void *store)
@@ -295,11 +488,12 @@ void *writer_main(void *store)
 
 	do {
 		(void)pthread_mutex_lock(&s->lock);
-		while (!s->queue && !s->stopping)
+		while (!s->queue && !s->stopping && !s->woken)
 			(void)pthread_cond_wait(&s->queued, &s->lock);
 		stop = s->stopping && !s->queue;
 		(void)pthread_mutex_unlock(&s->lock);
 		writer_run_batch(s);
 	} while (!stop);
+	writer_turn_away(s);
 	return NULL;
 }

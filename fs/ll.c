@@ -146,10 +146,9 @@ static void op_decided(struct change *c)
 
 static void on_interrupt(fuse_req_t req, void *arg)
 {
-	struct change *c = arg;
+	struct ll *l = fuse_req_userdata(req);
 
-	(void)req;
-	__atomic_store_n(&c->cancelled, 1, __ATOMIC_RELAXED);
+	store_cancel(l->fs->store, arg);
 }
 
 /*

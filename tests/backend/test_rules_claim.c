@@ -152,7 +152,7 @@ Test(rules_claim, what_a_session_lost_it_gets_again_only_knowingly)
 {
 	(void)fixture_task(&f, "T", NULL);
 	(void)fixture_hold(&f, s1, "T");
-	fixture_pass(&f, HOUR);
+	fixture_pass(&f, HOUR + 1);
 	assert_refused(fixture_claim(&f, s1, "T"), ESTALE, "your session s1 lost T at");
 	assert_refused(fixture_claim(&f, s1, "T"), ESTALE, "(expired)");
 	assert_ok(commit(&f, CHANGE_CLAIM, .as = s1, .name = "T", .flags = CHANGE_ANEW));
@@ -173,7 +173,7 @@ Test(rules_claim, a_loss_is_the_losers_alone)
 {
 	(void)fixture_task(&f, "T", NULL);
 	(void)fixture_hold(&f, s1, "T");
-	fixture_pass(&f, HOUR);
+	fixture_pass(&f, HOUR + 1);
 	assert_ok(fixture_claim(&f, fixture_session(&f, "s3"), "T"));
 	assert_refused(fixture_claim(&f, s1, "T"), ESTALE, "your session s1 lost T");
 }
@@ -354,7 +354,7 @@ Test(rules_claim, what_was_lost_meanwhile_is_ESTALE_also_when_another_has_it)
 {
 	(void)fixture_task(&f, "T", NULL);
 	(void)fixture_hold(&f, s1, "T");
-	fixture_pass(&f, HOUR);
+	fixture_pass(&f, HOUR + 1);
 	assert_refused(fixture_finish(&f, s1, "T"), ESTALE, "lost T");
 	assert_refused(fixture_release(&f, s1, "T"), ESTALE, "lost T");
 	(void)fixture_hold(&f, fixture_session(&f, "s3"), "T");
@@ -370,7 +370,7 @@ Test(rules_claim, a_token_fences_out_its_own_session_too)
 
 	(void)fixture_task(&f, "T", NULL);
 	old = fixture_hold(&f, s1, "T");
-	fixture_pass(&f, HOUR);
+	fixture_pass(&f, HOUR + 1);
 	assert_ok(commit(&f, CHANGE_CLAIM, .as = s1, .name = "T", .flags = CHANGE_ANEW));
 	now = fixture_task_now(&f, "T").token;
 	assert_refused(commit(&f, CHANGE_EXTEND, .as = s1, .token = old, .text = "x"), ESTALE,
@@ -385,7 +385,7 @@ Test(rules_claim, a_late_act_is_kept_in_the_log_once_a_second)
 
 	(void)fixture_task(&f, "T", NULL);
 	(void)fixture_hold(&f, s1, "T");
-	fixture_pass(&f, HOUR);
+	fixture_pass(&f, HOUR + 1);
 	for (int i = 0; i < 3; i++)
 		assert_refused(fixture_commit(&f, &ask), ESTALE, "lost T");
 	cr_assert_eq(fixture_count(&f, "late"), 1);

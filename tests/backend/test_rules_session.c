@@ -256,7 +256,7 @@ Test(rules_session, each_loss_is_reported_by_itself)
 	(void)fixture_task(&f, "B", NULL);
 	(void)fixture_hold(&f, s, "A");
 	(void)fixture_hold(&f, s, "B");
-	fixture_pass(&f, HOUR);
+	fixture_pass(&f, HOUR + 1);
 	assert_refused(renew(s), EKEYEXPIRED, "lost A");
 	assert_refused(renew(s), EKEYEXPIRED, "lost B");
 	assert_ok(renew(s));
@@ -283,7 +283,7 @@ Test(rules_session, a_report_outlives_a_restart)
 
 	(void)fixture_task(&f, "A", NULL);
 	(void)fixture_hold(&f, s, "A");
-	fixture_pass(&f, HOUR);
+	fixture_pass(&f, HOUR + 1);
 	cr_assert_eq(fixture_restart(&f), 0);
 	assert_refused(renew(s), EKEYEXPIRED, "lost A");
 	cr_assert_eq(fixture_restart(&f), 0);

@@ -463,7 +463,7 @@ Test(writer, a_lease_ends_at_its_end_and_not_a_moment_before)
 
 	(void)fixture_task(&f, "A", "src/a");
 	(void)fixture_hold(&f, s1, "A");
-	fixture_pass(&f, HOUR - 1);
+	fixture_pass(&f, HOUR);
 	assert_column(&f, "A", COLUMN_CLAIMS);
 	s2 = fixture_session(&f, "s2");
 	assert_refused(fixture_claim(&f, s2, "A"), EBUSY, "s1");
@@ -484,7 +484,7 @@ Test(writer, whoever_comes_first_after_its_end_finds_the_lease_ended)
 	(void)fixture_task(&f, "A", "src/a");
 	(void)fixture_task(&f, "B", "src");
 	(void)fixture_hold(&f, s1, "A");
-	fixture_pass(&f, HOUR - 1);
+	fixture_pass(&f, HOUR);
 	s2 = fixture_session(&f, "s2");
 	f.sim.boot += 1; /* and no tick */
 	assert_ok(fixture_claim(&f, s2, "B"));
@@ -497,7 +497,7 @@ Test(writer, its_holder_comes_too_late_too)
 
 	(void)fixture_task(&f, "A", NULL);
 	(void)fixture_hold(&f, s, "A");
-	f.sim.boot += HOUR;
+	f.sim.boot += HOUR + 1;
 	assert_refused(fixture_finish(&f, s, "A"), ESTALE, "lost A");
 	assert_column(&f, "A", COLUMN_READY);
 	cr_assert_eq(fixture_count(&f, "late"), 1, "the log keeps who came late");
@@ -533,7 +533,7 @@ Test(writer, after_a_reboot_leases_start_over_with_their_full_length)
 	cr_assert_eq(fixture_start(&f), 0);
 	cr_assert_eq(left(a), HOUR);
 	cr_assert_eq(left(b), 10 * MINUTE);
-	fixture_pass(&f, 10 * MINUTE);
+	fixture_pass(&f, 10 * MINUTE + 1);
 	assert_column(&f, "A", COLUMN_CLAIMS);
 	assert_column(&f, "B", COLUMN_READY);
 }
@@ -552,7 +552,7 @@ Test(writer, after_a_restart_no_lease_ends_before_a_tenth_of_it_has_passed)
 	cr_assert_eq(fixture_start(&f), 0);
 	cr_assert_eq(left(a), 6 * MINUTE);
 	cr_assert_eq(left(b), 20 * MINUTE, "what is longer stays as it is");
-	fixture_pass(&f, 6 * MINUTE - 1);
+	fixture_pass(&f, 6 * MINUTE);
 	assert_column(&f, "A", COLUMN_CLAIMS);
 	fixture_pass(&f, 1);
 	assert_column(&f, "A", COLUMN_READY);
@@ -566,7 +566,7 @@ Test(writer, says_when_the_next_thing_is_due)
 	(void)fixture_task(&f, "A", NULL);
 	assert_ok(fixture_set(&f, "A", "ttl", "5m"));
 	(void)fixture_hold(&f, s, "A");
-	cr_assert_eq(store_due(f.store), f.sim.boot + 5 * MINUTE, "a lease");
+	cr_assert_eq(store_due(f.store), f.sim.boot + 5 * MINUTE + 1, "a lease");
 	assert_ok(fixture_finish(&f, s, "A"));
 	assert_ok(commit(&f, CHANGE_END, .as = s, .thing = s));
 	cr_assert_eq(store_due(f.store), INT64_MAX, "nothing");

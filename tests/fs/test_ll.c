@@ -176,7 +176,7 @@ Test(ll, a_claim_lost_meanwhile_is_ESTALE_in_every_way)
 	assert_errno(wire_create(&w, claims1, "T", O_WRONLY | O_APPEND, &o), 0);
 	own = o.node;
 	node = wire_walk(&w, "claims/T");
-	fixture_pass(&w.f, HOUR);
+	fixture_pass(&w.f, HOUR + 1);
 	assert_errno(wire_getattr(&w, node, NULL), ESTALE);
 	assert_errno(wire_openf(&w, own, O_RDONLY, NULL), ESTALE);
 	assert_errno(wire_openf(&w, own, O_WRONLY | O_APPEND, NULL), ESTALE);
@@ -194,7 +194,7 @@ Test(ll, a_descriptor_is_fenced_although_the_same_session_claims_anew)
 	struct opened old, now;
 
 	assert_errno(wire_create(&w, claims1, "T", O_WRONLY | O_APPEND, &old), 0);
-	fixture_pass(&w.f, HOUR);
+	fixture_pass(&w.f, HOUR + 1);
 	assert_errno(wire_rename(&w, wire_walk(&w, "ready"), "T", claims1), 0);
 	assert_errno(wire_openf(&w, wire_walk(&w, "sessions/s1/claims/T"), O_WRONLY | O_APPEND,
 				&now),
@@ -889,7 +889,7 @@ Test(ll, touch_of_a_session_reports_a_loss_once)
 	uint64_t node = wire_walk(&w, "sessions/s1");
 
 	(void)fixture_hold(&w.f, s1, "T");
-	fixture_pass(&w.f, HOUR);
+	fixture_pass(&w.f, HOUR + 1);
 	assert_errno(wire_touch(&w, node), EKEYEXPIRED);
 	assert_why("sessions/s1/why", "EKEYEXPIRED touch sessions/s1\nsession s1 lost T");
 	assert_errno(wire_touch(&w, node), 0);

@@ -663,10 +663,12 @@ Test(node, listings_show_what_is_recent_and_look_ups_find_all)
 
 Test(node, the_archive_has_each_day_with_links)
 {
-	int64_t s = fixture_session(&w.f, "old");
 	struct entry all[16];
 	struct reply r;
+	int64_t s;
 
+	assert_ok(fixture_control(&w.f, "lease", "20h"));
+	s = fixture_session(&w.f, "old");
 	(void)fixture_task(&w.f, "T", NULL);
 	(void)fixture_hold(&w.f, s, "T");
 	assert_ok(fixture_finish(&w.f, s, "T"));

@@ -54,10 +54,21 @@ static int sim_alive(struct world *w, int32_t pid, int64_t start)
 	return 0;
 }
 
+static int sim_descends(struct world *w, int32_t pid, int32_t of, int64_t start)
+{
+	return pid == of && sim_alive(w, of, start);
+}
+
+static int64_t sim_asleep(struct world *w)
+{
+	return sim_of(w)->asleep;
+}
+
 static void sim_init(struct sim *s)
 {
 	memset(s, 0, sizeof(*s));
-	s->world = (struct world){ sim_boot, sim_wall, sim_boot_id, sim_alive, NULL };
+	s->world = (struct world){ sim_boot, sim_wall,	   sim_boot_id, sim_alive,
+				   NULL,     sim_descends, sim_asleep };
 	s->boot = 1000 * SECOND;
 	s->wall = INT64_C(1782894000000); /* 2026-07-01T08:20:00Z */
 	(void)snprintf(s->boot_id, sizeof(s->boot_id), "00000000-0000-4000-8000-000000000001");
@@ -193,10 +204,28 @@ void fixture_tick(struct fixture *f)
 	MUST(commit(f, CHANGE_TICK).err == 0);
 }
 
-void fixture_pass(struct fixture *f, int64_t ms)
+static void advance(struct fixture *f, int64_t ms)
 {
 	f->sim.boot += ms;
 	f->sim.wall += ms;
+}
+
+void fixture_pass(struct fixture *f, int64_t ms)
+{
+	int64_t end = f->sim.boot + ms, due;
+
+	while ((due = store_due(f->store)) < end) {
+		if (due > f->sim.boot)
+			advance(f, due - f->sim.boot);
+		fixture_tick(f);
+	}
+	advance(f, end - f->sim.boot);
+	fixture_tick(f);
+}
+
+void fixture_stall(struct fixture *f, int64_t ms)
+{
+	advance(f, ms);
 	fixture_tick(f);
 }
 

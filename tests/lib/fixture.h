@@ -28,6 +28,7 @@
 struct sim {
 	struct world world;
 	int64_t boot, wall; /* ms */
+	int64_t asleep;	    /* ms of boot spent in suspend */
 	char boot_id[BOOT_ID_LEN];
 	int32_t alive[FIXTURE_ALIVE]; /* pids; everybody else is gone */
 };
@@ -85,8 +86,10 @@ struct outcome fixture_take(struct change *c);
 struct outcome fixture_commit(struct fixture *f, const struct ask *ask);
 #define commit(f, ...) fixture_commit((f), &(const struct ask){ __VA_ARGS__ })
 
-/* Let time pass on both clocks, then what is due ends. */
+/* Let time pass on both clocks; what is due ends when it is due, as the loop's timer sees to. */
 void fixture_pass(struct fixture *f, int64_t ms);
+/* The same time passes, but the daemon stands still meanwhile. */
+void fixture_stall(struct fixture *f, int64_t ms);
 void fixture_tick(struct fixture *f);
 
 /* Short forms; those that answer an id abort when they are refused. */

@@ -73,6 +73,19 @@ static int alive(struct world *w, int32_t pid, int64_t start)
 	return 0;
 }
 
+static int descends(struct world *w, int32_t pid, int32_t of, int64_t start)
+{
+	(void)w;
+	(void)start;
+	return pid == of;
+}
+
+static int64_t asleep(struct world *w)
+{
+	(void)w;
+	return 0;
+}
+
 void history_new(struct history *h, uint64_t seed, const char *vfs)
 {
 	memset(h, 0, sizeof(*h));
@@ -80,7 +93,7 @@ void history_new(struct history *h, uint64_t seed, const char *vfs)
 	scratch_new(h->dir);
 	h->random = seed;
 	h->now = 1000;
-	h->world = (struct world){ boot_ms, wall_ms, boot_id, alive, vfs };
+	h->world = (struct world){ boot_ms, wall_ms, boot_id, alive, vfs, descends, asleep };
 }
 
 void history_end(struct history *h)
