@@ -64,6 +64,7 @@ enum thing_kind { THING_CONTROL, THING_TASK, THING_SESSION, THING_PROBE, THING_K
 #define CHANGE_APPEND 2u /* set: add the lines to what is there */
 #define CHANGE_GO_ON 4u	 /* set, append: the first goes on where the last line ends */
 #define CHANGE_SHARED 8u /* lock: with others who share it */
+#define CHANGE_SURE 32u	 /* when the disk is full or memory lacks: tried again later, not refused */
 #define CHANGE_WAIT 16u	 /* lock: wait in line instead of being refused */
 
 struct result {

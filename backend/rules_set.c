@@ -118,7 +118,8 @@ static const char *strip_line(const char *line, size_t *n, int *minus)
 static int is_record_line(const char *line, size_t n)
 {
 	static const char *const keys[] = { "task ",	"session ", "token ",	  "since ",
-					    "renewed ", "expires ", "processes ", "waiters " };
+					    "renewed ", "expires ", "processes ", "lock ",
+					    "waiters ", "waiter " };
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (n > strlen(keys[i]) && strncmp(line, keys[i], strlen(keys[i])) == 0)

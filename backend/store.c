@@ -356,6 +356,7 @@ void store_close(struct store *s)
 	if (!s)
 		return;
 	free_all(s->queue);
+	free_all(s->again);
 	free_all(s->decided);
 	db_close(s->reader);
 	db_close(s->writer);

@@ -29,6 +29,7 @@ struct store {
 	struct recent_refusal recent[RECENT_REFUSALS]; /* the writer's */
 	unsigned recent_at;
 	struct waiters waiters; /* the writer's */
+	struct change *again;	/* the writer's: to be tried anew */
 	/* The writer's: how the clocks stood, what a commit may take, what it took too long. */
 	int64_t asleep, last_boot, allow, owed, owed_boot;
 	int full; /* the disk: nothing is taken that needs room; the writer's */

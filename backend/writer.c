@@ -232,23 +232,50 @@ static int64_t next_due(struct db *db, int64_t boot, int64_t wall)
 	return daily ? min_positive(due, boot + (daily > wall ? daily - wall : 1)) : due;
 }
 
-/* After a failed batch nothing of it counts: say so to every asker. */
-static void batch_failed(struct store *s, struct change *all, int err)
+static void append(struct change *c, void *arg)
 {
+	struct change ***end = arg;
+
+	c->next = NULL;
+	**end = c;
+	*end = &c->next;
+}
+
+static void say_failed(struct change *c, int err)
+{
+	c->result.err = err == -ENOSPC || err == -ENOMEM ? err : -EIO;
+	buf_clear(&c->result.why);
+	buf_line(&c->result.why, "the store could not write: %s", errno_text(err));
+	buf_line(&c->result.why, "next: wait%s",
+		 c->result.err == -EIO ? "; see whether it happened before trying again" :
+					 ", then try again: nothing of it has happened");
+}
+
+/*
+ * After a failed batch nothing of it counts: say so to every asker, but to whoever
+ * only lets go; that is tried again with the next batch.
+ */
+static struct change *batch_failed(struct store *s, struct change *all, int err)
+{
+	int over = err != -ENOSPC && err != -ENOMEM;
+	struct change *refused = NULL, **end = &refused, **again = &s->again, *next;
+
 	log_msg(LOG_ERR, "a batch of changes failed: %s (%s)", errno_text(err),
 		db_message(s->writer));
 	if (db_in_transaction(s->writer))
 		(void)db_run(s->writer, Q(ROLLBACK));
-	for (struct change *c = all; c; c = c->next) {
-		c->result.err = err == -ENOSPC || err == -ENOMEM ? err : -EIO;
-		buf_clear(&c->result.why);
-		buf_line(&c->result.why, "the store could not write: %s", errno_text(err));
-		buf_line(&c->result.why, "next: wait%s",
-			 c->result.err == -EIO ? "; see whether it happened before trying again" :
-						 ", then try again: nothing of it has happened");
+	for (struct change *c = all; c; c = next) {
+		next = c->next;
+		if (!over && c->flags & CHANGE_SURE) {
+			append(c, &again);
+			continue;
+		}
+		say_failed(c, err);
+		append(c, &end);
 	}
-	if (err != -ENOSPC && err != -ENOMEM)
+	if (over)
 		atomic_store(&s->failed, 1);
+	return refused;
 }
 
 /* --- the clock --- */
@@ -329,15 +356,6 @@ static int batch_apply(struct store *s, struct tx *tx, struct change *all, int64
 	return db_run(tx->db, Q(COMMIT));
 }
 
-static void append(struct change *c, void *arg)
-{
-	struct change ***end = arg;
-
-	c->next = NULL;
-	**end = c;
-	*end = &c->next;
-}
-
 /* Of all that was asked, what has been decided: the rest waits in line. */
 static struct change *batch_decided(struct store *s, struct change *all, struct change ***end)
 {
@@ -372,7 +390,7 @@ static void batch_answer(struct store *s, struct change *all)
 
 static struct change *batch_take(struct store *s, int *woken)
 {
-	struct change *all;
+	struct change *all, **end;
 
 	(void)pthread_mutex_lock(&s->lock);
 	all = s->queue;
@@ -381,6 +399,13 @@ static struct change *batch_take(struct store *s, int *woken)
 	*woken = s->woken;
 	s->woken = 0;
 	(void)pthread_mutex_unlock(&s->lock);
+	if (!all || !s->again)
+		return all;
+	for (end = &s->again; *end;)
+		end = &(*end)->next;
+	*end = all;
+	all = s->again;
+	s->again = NULL;
 	return all;
 }
 
@@ -417,7 +442,7 @@ static int batch_again(struct store *s, struct tx *tx, struct change *all, int64
 /* All of it, in one transaction; what is decided then. */
 static struct change *batch_run(struct store *s, struct change *all)
 {
-	struct change *decided = all, **end = &decided;
+	struct change **end;
 	struct tx tx = tx_now(s);
 	int64_t due = INT64_MAX;
 	int err;
@@ -431,8 +456,7 @@ static struct change *batch_run(struct store *s, struct change *all)
 		err = batch_again(s, &tx, all, &due);
 	if (err) {
 		waiters_rollback(&s->waiters);
-		batch_failed(s, all, err);
-		return decided;
+		return batch_failed(s, all, err);
 	}
 	s->seq = tx.seq;
 	s->finish = tx.finish;

@@ -7,6 +7,7 @@
 #include "backend/text.h"
 #include "fs/claimfile.h"
 #include "fs/dirs.h"
+#include "fs/lockfile.h"
 
 #define COLUMN(n)                                                                                \
 	{                                                                                        \
@@ -68,14 +69,13 @@ static void show_conflict(struct request *r, const char *mine, const char *repo,
 {
 	struct grant g = { .holder = "-" };
 	struct task t = { .name = "?" };
-	struct world *w = store_world(r->fs->store);
 	char when[TIME_TEXT];
 
 	if (read_task(r->db, c->task, &t) > 0)
 		(void)read_grant(r->db, t.token, &g);
 	buf_line(out, "artifact %s overlaps %s of %s, held by session %s until %s",
 		 artifact_show(mine, repo), artifact_show(c->name, repo), t.name, g.holder,
-		 time_text(w->wall_ms(w) + g.expires - w->boot_ms(w), when));
+		 request_until(r, g.expires, when));
 }
 
 static int show_conflicts(struct request *r, int64_t id, struct buf *out)
@@ -144,5 +144,6 @@ const struct node ideas_rows[] = { TASK_FILE(ROW_IDEA, &idea_kind, task_show), E
 const struct node ready_rows[] = { TASK_FILE(ROW_READY_TASK, &ready_kind, task_show), END };
 const struct node blocked_rows[] = { TASK_FILE(ROW_BLOCKED_TASK, &blocked_kind, blocked_show),
 				     END };
-const struct node claims_rows[] = { CLAIM_FILE(ROW_CLAIM, &claim_kind, 0), END };
+const struct node claims_rows[] = { CLAIM_FILE(ROW_CLAIM, &claim_kind, 0), MUTEX_FILE, DOOR_FILE,
+				    END };
 const struct node done_rows[] = { TASK_FILE(ROW_DONE_TASK, &done_kind, done_show), END };

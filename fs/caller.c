@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -650,6 +651,22 @@ int caller_alive(int32_t pid, int64_t start)
 	if (is_dead(&line) && line.threads <= 1)
 		return 0;
 	return line.start == start;
+}
+
+int caller_pidfd(int32_t pid, int64_t start)
+{
+	int fd, alive;
+
+	if (pid <= 0)
+		return -ESRCH;
+	fd = (int)syscall(SYS_pidfd_open, pid, 0); /* O_CLOEXEC by itself */
+	if (fd < 0)
+		return -errno;
+	alive = caller_alive(pid, start); /* now it stays that process, or is none */
+	if (alive != 0)
+		return fd;
+	(void)close(fd);
+	return -ESRCH;
 }
 
 int caller_ancestors(int32_t pid, int (*fn)(const struct proc *p, void *arg), void *arg)

@@ -51,6 +51,13 @@ int caller_proc(int32_t tid, struct proc *out);
 int caller_alive(int32_t pid, int64_t start);
 
 /*
+ * A descriptor that gets readable when the process `pid` that started at
+ * `start` exits; the caller closes it. -ESRCH when it has, or when the number
+ * belongs to another process now.
+ */
+int caller_pidfd(int32_t pid, int64_t start);
+
+/*
  * Calls fn(p, arg) for the process of `pid`, then for its parent, its
  * parent's parent and so on, CALLER_DEPTH processes at most. `p` is valid
  * during the call. Ends after pid 1 (which is visited), at a parent that is

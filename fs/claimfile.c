@@ -9,14 +9,7 @@
 #include "backend/text.h"
 #include "fs/claimfile.h"
 #include "fs/handle.h"
-
-/* A moment since boot as wall time. */
-static int64_t boot_to_wall(struct request *r, int64_t boot)
-{
-	struct world *w = store_world(r->fs->store);
-
-	return w->wall_ms(w) + boot - w->boot_ms(w);
-}
+#include "fs/wait.h"
 
 int claim_show(struct request *r, int64_t id, struct buf *out)
 {
@@ -32,10 +25,13 @@ int claim_show(struct request *r, int64_t id, struct buf *out)
 	buf_line(out, "session %s", g.holder);
 	buf_line(out, "token %lld", (long long)g.token);
 	buf_line(out, "since %s", time_text(g.since, when));
-	buf_line(out, "renewed %s", time_text(boot_to_wall(r, g.renewed), when));
-	buf_line(out, "expires %s", time_text(boot_to_wall(r, g.expires), when));
+	buf_line(out, "renewed %s", request_until(r, g.renewed, when));
+	buf_line(out, "expires %s", request_until(r, g.expires, when));
 	buf_line(out, "processes %lld",
 		 (long long)db_get(r->db, 0, Q(MEMBERS_COUNT), I(g.session)));
+	if (g.lock)
+		buf_line(out, "lock flock by pid %d", g.pid);
+	wait_show(r, g.token, out);
 	repo = db_text(r->db, Q(ATTR), I(g.task), T("repo"));
 	rows = db_rows(r->db, Q(ARTIFACTS_OF), I(g.task));
 	while ((got = rows_next(rows)) > 0)
@@ -101,6 +97,8 @@ int claim_open(struct request *r, int64_t id, int flags)
 		return ask_again(r, id);
 	if (read_grant(r->db, id, &g) <= 0 || g.ended)
 		return -ESTALE;
+	if (g.lock)
+		return 0; /* the writer knows whose process it is */
 	if (!r->actor.session || g.session != r->actor.session)
 		return ask_again(r, id);
 	return handle_is_contender(r, id) ? ask_again(r, id) : 0;
@@ -117,8 +115,7 @@ static int claims_create(struct request *r, int64_t id, const char *name, int fl
 	if (err)
 		return err;
 	if ((flags & O_ACCMODE) == O_RDONLY && !(flags & O_EXCL))
-		return request_refuse(r, EOPNOTSUPP, "touch claims/TASK",
-				      "opening for reading never claims");
+		return 0; /* a door: opening for reading never claims, flock does */
 	return request_change(r, CHANGE_CLAIM, name) ? 0 : request_error(r);
 }
 

@@ -5,7 +5,7 @@
 #ifndef FS_CLAIMFILE_H
 #define FS_CLAIMFILE_H
 
-#include "fs/node.h"
+#include "fs/lockfile.h"
 
 /* `task`, `session`, `token` ... and one `artifact PATH` a line. ID: the grant. */
 int claim_show(struct request *r, int64_t id, struct buf *out);
@@ -26,7 +26,7 @@ extern const struct dir_ops column_ops;
 	{                                                                                          \
 		.type = NODE_FILE, .row = (r), .mode = 0666, .each = (k),                          \
 		.flags = NODE_FENCED | NODE_LIST | (fl), .show = claim_show, .store = claim_store, \
-		.touch = claim_touch, .open = claim_open                                           \
+		.touch = claim_touch, .open = claim_open, .lock = lock_claim                       \
 	}
 
 #endif

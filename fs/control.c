@@ -30,6 +30,12 @@ static int lease_show(struct request *r, int64_t id, struct buf *out)
 	return setting_show(r, "60m", out);
 }
 
+static int lease_max_show(struct request *r, int64_t id, struct buf *out)
+{
+	(void)id;
+	return setting_show(r, "8h", out);
+}
+
 static int recent_show(struct request *r, int64_t id, struct buf *out)
 {
 	(void)id;
@@ -94,6 +100,7 @@ static int import_store(struct request *r, int64_t id, const char *text, size_t 
 const struct node control_rows[] = {
 	SETTING(ROW_LIMITS, "limits", limits_show),
 	SETTING(ROW_LEASE, "lease", lease_show),
+	SETTING(ROW_LEASE_MAX, "lease-max", lease_max_show),
 	SETTING(ROW_RECENT, "recent", recent_show),
 	SETTING(ROW_VERDICT_INTERVAL, "verdict-interval", interval_show),
 	FIELD(ROW_ESTOP, "estop", THING_CONTROL, 0664),

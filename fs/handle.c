@@ -13,7 +13,15 @@
 #define CONTESTS 256
 #define ANEW 8192 /* more processes than start within a tick */
 
+/* How many files are open on a node. */
+struct opened {
+	uint64_t ino;
+	int n;
+	UT_hash_handle hh;
+};
+
 static struct handle *handles;
+static struct opened *opened;
 static uint64_t last_fh;
 
 /* The last grants, and by whom they were asked for. */
@@ -25,6 +33,44 @@ static struct contest {
 } contests[CONTESTS];
 static unsigned contest_next;
 
+static struct opened *opened_find(uint64_t ino)
+{
+	struct opened *o = NULL;
+
+	HASH_FIND(hh, opened, &ino, sizeof(ino), o);
+	return o;
+}
+
+static int opened_add(uint64_t ino)
+{
+	struct opened *o = opened_find(ino);
+
+	if (!o) {
+		o = calloc(1, sizeof(*o));
+		if (!o)
+			return -ENOMEM;
+		o->ino = ino;
+		HASH_ADD(hh, opened, ino, sizeof(o->ino), o);
+	}
+	o->n++;
+	return 0;
+}
+
+static void opened_remove(uint64_t ino)
+{
+	struct opened *o = opened_find(ino);
+
+	if (!o || --o->n)
+		return;
+	HASH_DEL(opened, o); /* NOLINT(clang-analyzer-*): O is in the table */
+	free(o);
+}
+
+int handle_is_open(uint64_t ino)
+{
+	return opened_find(ino) != NULL;
+}
+
 struct handle *handle_new(struct request *r, uint64_t ino, int flags)
 {
 	const struct node *n = node_of(ino);
@@ -33,6 +79,12 @@ struct handle *handle_new(struct request *r, uint64_t ino, int flags)
 	if (!h)
 		return NULL;
 	h->fh = ++last_fh;
+	if (n && n->row == ROW_DOOR && !NODE_ID(ino)) /* each is a node of its own */
+		ino = NODE_INO(h->fh, ROW_DOOR);
+	if (opened_add(ino)) {
+		free(h);
+		return NULL;
+	}
 	h->ino = ino;
 	h->flags = flags;
 	h->token = n && n->flags & NODE_FENCED ? NODE_ID(ino) : 0;
@@ -58,6 +110,9 @@ void handle_close(uint64_t fh)
 	if (!h)
 		return;
 	HASH_DEL(handles, h); /* NOLINT(clang-analyzer-*): H is in the table */
+	opened_remove(h->ino);
+	change_free(h->unlock);
+	free(h->name);
 	buf_free(&h->text);
 	buf_free(&h->accepted);
 	free(h);

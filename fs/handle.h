@@ -25,12 +25,21 @@ struct handle {
 	int64_t at;	     /* wait/events: bytes of events seen */
 	void *poll;	     /* wait/events: the kernel's handle to wake; ll.c's */
 	int64_t polled;	     /* bytes of events when it was given */
+	int64_t as;	     /* the session whose directory it was opened through; 0: none */
+	uint64_t dir;	     /* a door: the directory it is in; 0: no door */
+	char *name;	     /* a door, a mutex: its name; owned */
+	int64_t lock;	     /* flock: the token; 0: not locked */
+	int shared;
+	struct change
+		*unlock; /* flock: made before it is asked for, so that giving back cannot fail */
 	UT_hash_handle hh;
 };
 
 /* A new open file of the caller; NULL: no memory. Owned by the table. */
 struct handle *handle_new(struct request *r, uint64_t ino, int flags);
 struct handle *handle_get(uint64_t fh);
+/* Is any file open on the node? */
+int handle_is_open(uint64_t ino);
 void handle_close(uint64_t fh);
 void handle_close_all(void);
 /* FN for every open file. */

@@ -17,11 +17,15 @@
 #include "backend/clean.h"
 #include "backend/log.h"
 #include "backend/text.h"
+#include "backend/read.h"
 #include "fs/events.h"
 #include "fs/handle.h"
 #include "fs/ll.h"
+#include "fs/lockfile.h"
 #include "fs/lost.h"
 #include "fs/verdict.h"
+#include "fs/wait.h"
+#include "fs/watch.h"
 
 #define FIXED_SECONDS 60.0 /* fixed names and texts */
 #define LIVE_SECONDS 1.0   /* what moves, where the kernel takes an epoch */
@@ -34,6 +38,8 @@ struct ll {
 	struct fuse_buf buf;
 	int epoch; /* the kernel has FUSE_NOTIFY_INC_EPOCH */
 	int running;
+	int polled;	   /* open files somebody polls */
+	int closing;	   /* locks of closed files that are being given back */
 	struct op *parked; /* readers of wait/events */
 };
 
@@ -48,6 +54,7 @@ struct op {
 	struct buf text;
 	int append;
 	size_t size;
+	struct waiter waiter; /* a lock that may have to wait */
 	struct op *next;
 };
 
@@ -133,8 +140,11 @@ static void op_decided(struct change *c)
 	struct op *op = c->arg;
 
 	fuse_req_interrupt_func(op->req, NULL, NULL);
+	wait_end(op->ll->fs, &op->waiter);
 	op->r.change = c;
 	(void)store_read_begin(op->ll->fs->store);
+	if (!c->result.err)
+		watch_decided(op->ll->fs->watch, c);
 	if (c->result.err) /* of a missing session the search knows more than the rules */
 		refuse(op, c->result.err,
 		       c->result.err == -ENOKEY && op->r.why.n ? &op->r.why : &c->result.why);
@@ -176,6 +186,8 @@ static void op_finish(struct op *op, int err, void (*reply)(struct op *op))
 	c->op = op->r.op;
 	c->arg = op;
 	c->done = op_decided;
+	if (c->kind == CHANGE_LOCK && c->flags & CHANGE_WAIT)
+		wait_begin(op->ll->fs, &op->waiter, c);
 	fuse_req_interrupt_func(op->req, on_interrupt, c); /* may run at once */
 	store_commit(op->ll->fs->store, c);
 }
@@ -202,13 +214,24 @@ static double entry_seconds(const struct ll *l, const struct node *n)
 	return l->epoch ? LIVE_SECONDS : 0;
 }
 
-static double attr_seconds(const struct ll *l, const struct node *n)
+/* An open file asks nobody by name: its attributes are not cached. */
+static double attr_seconds(const struct ll *l, const struct node *n, uint64_t ino)
 {
 	if (n->flags & NODE_STATIC)
 		return FIXED_SECONDS;
-	if (n->type == NODE_DIR || !n->name)
+	if (n->type == NODE_DIR || (!n->name && !handle_is_open(ino)))
 		return l->epoch ? LIVE_SECONDS : 0;
 	return 0;
+}
+
+/* What the kernel learnt of a node before it was opened. A negative offset touches no
+ * pages, so nothing is waited for. */
+static void forget_attributes(struct ll *l, uint64_t ino)
+{
+	const struct node *n = node_of(ino);
+
+	if (l->epoch && n && n->type == NODE_FILE && !n->name)
+		(void)fuse_lowlevel_notify_inval_inode(l->se, ino, -1, 0);
 }
 
 static int fill_entry(struct ll *l, struct request *r, uint64_t ino, struct fuse_entry_param *e)
@@ -218,7 +241,7 @@ static int fill_entry(struct ll *l, struct request *r, uint64_t ino, struct fuse
 	memset(e, 0, sizeof(*e));
 	e->ino = ino;
 	e->generation = 1;
-	e->attr_timeout = attr_seconds(l, n);
+	e->attr_timeout = attr_seconds(l, n, ino);
 	e->entry_timeout = entry_seconds(l, n);
 	return node_stat(r, ino, &e->attr);
 }
@@ -232,7 +255,7 @@ static void reply_attr_of(struct ll *l, struct request *r, fuse_req_t req, uint6
 	if (err)
 		(void)fuse_reply_err(req, -err);
 	else
-		(void)fuse_reply_attr(req, &st, attr_seconds(l, n));
+		(void)fuse_reply_attr(req, &st, attr_seconds(l, n, ino));
 }
 
 static void ll_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -505,6 +528,8 @@ static void reply_open_file(struct op *op, struct handle *h)
 {
 	const struct node *n = node_of(h->ino);
 
+	if (!h->won && !h->dir)
+		forget_attributes(op->ll, h->ino);
 	op->fi.fh = h->fh;
 	op->fi.direct_io = !(n->flags & NODE_STATIC);
 	op->fi.keep_cache = (n->flags & NODE_STATIC) != 0;
@@ -536,21 +561,68 @@ static void reply_created(struct op *op)
 		handle_close(h->fh);
 }
 
+/* A file to be locked, of a name that is not held. */
+static void reply_door(struct op *op)
+{
+	struct fuse_entry_param e;
+	struct handle *h = handle_new(&op->r, NODE_INO(0, ROW_DOOR), op->fi.flags);
+	int err = h && (h->name = strdup(buf_text(&op->text))) ? 0 : -ENOMEM;
+
+	if (!err) {
+		h->dir = op->r.ino;
+		h->as = node_session(&op->r, op->r.node, NODE_ID(op->r.ino));
+		err = fill_entry(op->ll, &op->r, h->ino, &e);
+	}
+	if (!err) {
+		e.entry_timeout = 0; /* by that name it is found this once */
+		reply_open_file(op, h);
+	} else {
+		(void)fuse_reply_err(op->req, -err);
+	}
+	if (h && (err || fuse_reply_create(op->req, &e, &op->fi)))
+		handle_close(h->fh);
+}
+
 static void ll_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		      struct fuse_file_info *fi)
 {
 	struct op *op = op_new(req, parent);
+	int err;
 
 	(void)mode;
 	if (!op)
 		return;
 	op->fi = *fi;
 	request_op(&op->r, ops_of(op)->create ? "claim" : "create", parent, name);
-	op_finish(op,
-		  ops_of(op)->create ?
-			  ops_of(op)->create(&op->r, NODE_ID(parent), name, fi->flags) :
-			  refuse_fixed(op),
-		  reply_created);
+	buf_str(&op->text, name);
+	err = ops_of(op)->create ? ops_of(op)->create(&op->r, NODE_ID(parent), name, fi->flags) :
+				   refuse_fixed(op);
+	op_finish(op, err, op->r.change ? reply_created : reply_door);
+}
+
+/* What flock will need to know of it: a mutex goes by its name, as does a door. */
+static int open_lockable(struct op *op, struct handle *h)
+{
+	const struct node *n = op->r.node;
+	const struct handle *door = handle_get((uint64_t)NODE_ID(h->ino));
+	struct mutex m;
+
+	if (n->lock && n->row != ROW_DOOR)
+		h->as = node_session(&op->r, n, NODE_ID(h->ino));
+	if (n->row == ROW_MUTEX) {
+		if (read_mutex(op->r.db, NODE_ID(h->ino), &m) <= 0)
+			return -ESTALE;
+		h->name = strdup(m.name);
+	} else if (n->row == ROW_DOOR) { /* opened anew, through /proc/PID/fd */
+		if (!door || !door->dir)
+			return -ESTALE;
+		h->dir = door->dir;
+		h->as = door->as;
+		h->name = strdup(door->name);
+	} else {
+		return 0;
+	}
+	return h->name ? 0 : -ENOMEM;
 }
 
 static void reply_opened(struct op *op)
@@ -564,7 +636,8 @@ static void reply_opened(struct op *op)
 		return;
 	}
 	h->at = store_bytes(op->ll->fs->store);
-	if ((op->fi.flags & O_ACCMODE) != O_WRONLY && op->r.node->show)
+	err = open_lockable(op, h);
+	if (!err && (op->fi.flags & O_ACCMODE) != O_WRONLY && op->r.node->show)
 		err = node_show(&op->r, op->r.ino, &h->text);
 	reply_open_file(op, h);
 	if (err)
@@ -792,36 +865,116 @@ static void ll_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_f
 	ll_flush(req, ino, fi); /* every write was durable before it returned */
 }
 
-/*
- * Refused for as long as nobody waits here in a queue: left to the kernel, flock on
- * a claim would succeed for whoever asks, the holder or not.
- */
-static void ll_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, int op)
-{
-	struct op *asked;
+/* --- flock --- */
 
-	(void)fi;
-	if (op & LOCK_UN) {
-		(void)fuse_reply_err(req, 0);
+static void unlock_done(struct change *c)
+{
+	struct ll *l = c->arg;
+
+	l->closing--;
+	change_free(c);
+}
+
+/* Give back what H has locked, without an answer: it is closed, or locked otherwise. */
+static void drop_lock(struct ll *l, struct handle *h)
+{
+	struct change *c = h->unlock;
+
+	if (!h->lock || !c)
+		return;
+	c->token = h->lock;
+	c->flags = CHANGE_SURE;
+	c->done = unlock_done;
+	c->arg = l;
+	l->closing++;
+	h->lock = 0;
+	h->unlock = NULL;
+	store_commit(l->fs->store, c);
+}
+
+static void reply_locked(struct op *op)
+{
+	struct handle *h = handle_get(op->fh), closed = { .unlock = NULL };
+	const struct change *c = op->r.change;
+
+	if (!h) { /* closed meanwhile: nobody has it */
+		h = &closed;
+		h->unlock = change_new(CHANGE_UNLOCK);
+	}
+	h->lock = c->result.id;
+	h->shared = (c->flags & CHANGE_SHARED) != 0;
+	if (fuse_reply_err(op->req, 0) || h == &closed)
+		drop_lock(op->ll, h);
+}
+
+static int lock_asked(struct op *op, struct handle *h, int how)
+{
+	const struct node *n = op->r.node;
+	int err, shared = (how & LOCK_SH) != 0;
+
+	if (!n || !h)
+		return -ESTALE;
+	if (!n->lock) {
+		identify_here(op);
+		return request_refuse(&op->r, EOPNOTSUPP, "flock claims/TASK",
+				      "locks are for claims/ alone");
+	}
+	if (h->lock && h->shared != shared)
+		drop_lock(op->ll,
+			  h); /* as flock(2): the old one goes, then the other is asked for */
+	if (!h->unlock && !(h->unlock = change_new(CHANGE_UNLOCK)))
+		return -ENOMEM;
+	err = n->lock(&op->r, NODE_ID(op->r.ino), h);
+	if (!err && op->r.change)
+		op->r.change->flags = (shared ? CHANGE_SHARED : 0) |
+				      (how & LOCK_NB ? 0 : CHANGE_WAIT);
+	return err;
+}
+
+static int unlock_asked(struct op *op, struct handle *h)
+{
+	if (!h || !h->lock)
+		return 0;
+	if (!request_change(&op->r, CHANGE_UNLOCK, NULL))
+		return request_error(&op->r);
+	op->r.change->token = h->lock;
+	op->r.change->flags = CHANGE_SURE;
+	h->lock = 0;
+	return 0;
+}
+
+static void ll_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, int how)
+{
+	AUTO_BUF struct buf path = BUF_INIT;
+	struct handle *h = handle_get(fi->fh);
+	struct op *op = op_new(req, ino);
+
+	if (!op)
+		return;
+	op->fh = fi->fh;
+	if (how & LOCK_UN) {
+		op_finish(op, unlock_asked(op, h), reply_ok);
 		return;
 	}
-	asked = op_new(req, ino);
-	if (!asked)
-		return;
-	request_op(&asked->r, "flock", ino, NULL);
-	op_finish(asked,
-		  request_refuse(&asked->r, EOPNOTSUPP, "touch claims/TASK",
-				 "locks are not offered here"),
-		  reply_ok);
+	if (h)
+		lock_path(&op->r, h, &path);
+	(void)snprintf(op->r.op, sizeof(op->r.op), "flock %s", buf_text(&path));
+	(void)line_mend(op->r.op);
+	op_finish(op, lock_asked(op, h, how), reply_locked);
 }
 
 static void ll_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+	struct ll *l = fuse_req_userdata(req);
 	struct handle *h = handle_get(fi->fh);
 
 	(void)ino;
-	if (h && h->poll)
+	if (h && h->poll) {
 		fuse_pollhandle_destroy(h->poll);
+		l->polled--;
+	}
+	if (h)
+		drop_lock(l, h);
 	handle_close(fi->fh);
 	(void)fuse_reply_err(req, 0);
 }
@@ -930,6 +1083,8 @@ static void ll_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 	if (ph) {
 		if (h->poll)
 			fuse_pollhandle_destroy(h->poll);
+		else
+			l->polled++;
 		h->poll = ph;
 		h->polled = store_bytes(l->fs->store);
 	}
@@ -1082,9 +1237,14 @@ int ll_running(const struct ll *l)
 	return l->running;
 }
 
+int ll_pauses(const struct ll *l)
+{
+	return l->closing > 0;
+}
+
 int ll_receive(struct ll *l, int max)
 {
-	for (int i = 0; i < max && !fuse_session_exited(l->se); i++) {
+	for (int i = 0; i < max && !l->closing && !fuse_session_exited(l->se); i++) {
 		int got = fuse_session_receive_buf(l->se, &l->buf);
 
 		if (got == -EINTR)
@@ -1116,28 +1276,16 @@ static void bump_epoch(struct ll *l)
 	}
 }
 
-/*
- * An open file asks nobody by name: its attributes are forgotten one by one.
- * A negative offset touches no pages, so nothing is waited for.
- */
-static void forget_attributes(struct handle *h, void *arg)
-{
-	struct ll *l = arg;
-	const struct node *n = node_of(h->ino);
-
-	if (n && n->type == NODE_FILE && attr_seconds(l, n) == LIVE_SECONDS)
-		(void)fuse_lowlevel_notify_inval_inode(l->se, h->ino, -1, 0);
-}
-
 static void wake_poller(struct handle *h, void *arg)
 {
-	const struct ll *l = arg;
+	struct ll *l = arg;
 
 	if (!h->poll || store_bytes(l->fs->store) <= h->polled)
 		return;
 	(void)fuse_lowlevel_notify_poll(h->poll);
 	fuse_pollhandle_destroy(h->poll);
 	h->poll = NULL;
+	l->polled--;
 }
 
 static void wake_readers(struct ll *l)
@@ -1158,13 +1306,13 @@ static void wake_readers(struct ll *l)
 			(void)read_wait(l, op->req, h, op->size);
 		op_free(op);
 	}
-	handle_each(wake_poller, l);
+	if (l->polled)
+		handle_each(wake_poller, l);
 }
 
 void ll_decided(struct ll *l)
 {
 	bump_epoch(l);
-	handle_each(forget_attributes, l);
 	if (store_collect(l->fs->store))
 		wake_readers(l);
 }

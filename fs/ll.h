@@ -37,6 +37,13 @@ int ll_exited(const struct ll *l);
 /* Has the kernel answered INIT? */
 int ll_running(const struct ll *l);
 
+/*
+ * Nothing is to be received until changes were decided: the kernel does not wait for the
+ * end of a close, so whoever sees that a command has ended and then looks must find
+ * its lock given back.
+ */
+int ll_pauses(const struct ll *l);
+
 /* Changes were decided: make the kernel's caches forget, reply, wake waiters. */
 void ll_decided(struct ll *l);
 

@@ -24,6 +24,7 @@
 #include "fs/loop.h"
 #include "fs/main.h"
 #include "fs/verdict.h"
+#include "fs/watch.h"
 
 #define DRAIN 64 /* requests taken before decided changes are looked at */
 
@@ -50,6 +51,7 @@ struct daemon {
 	int signals, timer;
 	int64_t armed; /* what the timer is set to, ms since boot; -1: never yet */
 	int ready_fd;
+	int paused; /* the kernel's requests wait: ll_pauses */
 };
 
 /* --- the loop --- */
@@ -85,6 +87,20 @@ void loop_unwatch(struct loop *l, int fd)
 		}
 }
 
+/* Leave what FD has where it is (ON 1), or look at it again. */
+static void loop_mute(struct loop *l, int fd, int on)
+{
+	struct epoll_event e = { .events = on ? 0 : EPOLLIN };
+	struct watch *w;
+
+	LL_FOREACH(l->watches, w)
+		if (w->fd == fd) {
+			e.data.ptr = w;
+			(void)epoll_ctl(l->epoll, EPOLL_CTL_MOD, fd, &e);
+			return;
+		}
+}
+
 static void loop_sweep(struct loop *l, int all)
 {
 	struct watch *w, *next;
@@ -112,6 +128,14 @@ static void loop_once(struct loop *l)
 
 /* --- what it waits for --- */
 
+static void pause_kernel(struct daemon *d)
+{
+	if (d->paused == ll_pauses(d->ll))
+		return;
+	d->paused = !d->paused;
+	loop_mute(&d->loop, ll_fd(d->ll), d->paused);
+}
+
 static void on_kernel(void *arg)
 {
 	struct daemon *d = arg;
@@ -119,6 +143,7 @@ static void on_kernel(void *arg)
 	(void)ll_receive(d->ll, DRAIN);
 	if (ll_exited(d->ll))
 		d->loop.stop = 1;
+	pause_kernel(d);
 }
 
 static void tick_done(struct change *c)
@@ -161,6 +186,7 @@ static void on_decided(void *arg)
 	struct daemon *d = arg;
 
 	ll_decided(d->ll);
+	pause_kernel(d);
 	arm(d);
 	if (store_failed(d->fs.store)) {
 		log_msg(LOG_ERR, "the store failed: stopping; what was answered is safe");
@@ -189,6 +215,14 @@ static int world_alive(struct world *w, int32_t pid, int64_t start)
 {
 	(void)w;
 	return caller_alive(pid, start);
+}
+
+/* A process that has exited has no descendants to be seen. */
+static int world_descends(struct world *w, int32_t pid, int32_t of, int64_t start)
+{
+	int alive = world_alive(w, of, start);
+
+	return alive > 0 ? caller_descends(pid, of) : alive;
 }
 
 static void tell(struct daemon *d, const char *text)
@@ -232,6 +266,7 @@ static int open_store(struct daemon *d, const struct mount_options *o)
 	d->world = world_real();
 	d->world.boot_id = world_boot_id;
 	d->world.alive = world_alive;
+	d->world.descends = world_descends;
 	(void)snprintf(about, sizeof(about), "pid %d, mounted on %s", getpid(), o->mountpoint);
 	if (store_open(o->store, &d->world, about, &d->fs.store, &says))
 		return fail(d, o->store, buf_text(&says));
@@ -241,7 +276,8 @@ static int open_store(struct daemon *d, const struct mount_options *o)
 	d->fs.mounted = d->world.wall_ms(&d->world);
 	d->fs.why = why_new();
 	d->fs.verdict = verdict_new(&d->fs, &d->loop);
-	return d->fs.why && d->fs.verdict ? 0 : fail(d, "memory", "none left");
+	d->fs.watch = watch_new(&d->fs, &d->loop);
+	return d->fs.why && d->fs.verdict && d->fs.watch ? 0 : fail(d, "memory", "none left");
 }
 
 static int open_signals(void)
@@ -295,6 +331,7 @@ static int open_mount(struct daemon *d, const struct mount_options *o)
 /* The kernel's first request has been answered: the mount answers. */
 static void loop_run(struct daemon *d)
 {
+	watch_start(d->fs.watch);
 	arm(d);
 	while (!d->loop.stop) {
 		loop_once(&d->loop);
@@ -315,6 +352,7 @@ static void close_all(struct daemon *d)
 	handle_close_all();
 	ll_free(d->ll); /* it answers who waits for a verdict */
 	verdict_free(d->fs.verdict);
+	watch_free(d->fs.watch);
 	store_close(d->fs.store);
 	why_free(d->fs.why);
 	buf_free(&d->fs.import_report);

@@ -116,7 +116,7 @@ int node_lookup(struct request *r, uint64_t dir, const char *name, uint64_t *ino
 			*ino = NODE_INO(id, c->row);
 			return 0;
 		}
-		if (!c->name)
+		if (!c->name && !(c->flags & NODE_HIDDEN))
 			err = find_thing(r, c->each, id, name, &found);
 		if (err && err != -ENOENT)
 			return err;

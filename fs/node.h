@@ -75,6 +75,8 @@ struct node {
 	int (*touch)(struct request *r, int64_t id);
 	/* Opening for writing: 0 or refused. */
 	int (*open)(struct request *r, int64_t id, int flags);
+	/* flock: makes r->change, for the open file H. NULL: EOPNOTSUPP. */
+	int (*lock)(struct request *r, int64_t id, struct handle *h);
 };
 
 #define DIR(r, n, rows)                                                                     \

@@ -25,6 +25,15 @@ int request_refuse(struct request *r, int err, const char *next, const char *fmt
 	return -err;
 }
 
+const char *request_until(struct request *r, int64_t expires, char *when)
+{
+	struct world *w = store_world(r->fs->store);
+
+	if (expires >= LEASE_NEVER)
+		return "-";
+	return time_text(w->wall_ms(w) + expires - w->boot_ms(w), when);
+}
+
 void request_release(struct request *r)
 {
 	buf_free(&r->why);

@@ -12,6 +12,8 @@
 struct node;
 struct why_table;
 struct verdict_state;
+struct waiter;
+struct watch_table;
 
 /* The mount: what lives as long as the daemon. */
 struct fs {
@@ -24,6 +26,8 @@ struct fs {
 	struct why_table *why;
 	struct verdict_state *verdict;
 	struct buf import_report;
+	struct waiter *waiters; /* wait.c's */
+	struct watch_table *watch;
 };
 
 struct request {
@@ -46,6 +50,9 @@ struct request {
  */
 int request_refuse(struct request *r, int err, const char *next, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* When a lease ends that EXPIRES (ms since boot), as text in WHEN; "-" for a lock. */
+const char *request_until(struct request *r, int64_t expires, char *when);
 
 /* Find out who asks, once; PATH_SESSION is the session whose directory is
  * used, 0 for none. 0, or refused (EPERM: contradicts the joined identity). */

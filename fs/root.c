@@ -41,8 +41,6 @@ int whoami_show(struct request *r, int64_t id, struct buf *out)
 /* Every name held now: PATH TASK SESSION EXPIRES. */
 int artifacts_show(struct request *r, int64_t id, struct buf *out)
 {
-	struct world *w = store_world(r->fs->store);
-	int64_t wall = w->wall_ms(w) - w->boot_ms(w);
 	AUTO_ROWS *rows = db_rows(r->db, Q(ARTIFACTS_HELD));
 	char when[TIME_TEXT];
 	int got;
@@ -51,7 +49,7 @@ int artifacts_show(struct request *r, int64_t id, struct buf *out)
 	while ((got = rows_next(rows)) > 0)
 		buf_line(out, "%s %s %s %s", artifact_show(rows_text(rows, 0), ""),
 			 rows_text(rows, 2), rows_text(rows, 3),
-			 time_text(wall + rows_int(rows, 4), when));
+			 request_until(r, rows_int(rows, 4), when));
 	return got;
 }
 

@@ -83,19 +83,13 @@ static int check_member(struct request *r, int64_t named, const struct proc *p)
 	return 0;
 }
 
-static int procs_store(struct request *r, int64_t id, const char *text, size_t n, int append)
+/* The process of the caller's that TEXT names. 0, or refused. */
+static int parse_process(struct request *r, const char *text, size_t n, struct proc *out)
 {
-	const char *boot = store_boot_id(r->fs->store);
 	char number[24] = "";
-	struct proc p;
 	int64_t named;
-	int err = request_identify(r, id);
+	int err;
 
-	(void)append;
-	if (err)
-		return err;
-	if (n && text[n - 1] == '\n')
-		n--;
 	if (!n || n >= sizeof(number))
 		return request_refuse(r, EINVAL, "echo 0 > procs", "one process id is wanted");
 	memcpy(number, text, n);
@@ -104,19 +98,65 @@ static int procs_store(struct request *r, int64_t id, const char *text, size_t n
 	if (!r->actor.pid)
 		return request_refuse(r, ESRCH, "use the paths of sessions/ID/ instead",
 				      "you are in a pid namespace the daemon cannot see into");
-	err = caller_named(r->actor.pid, named, &p);
+	err = caller_named(r->actor.pid, named, out);
 	if (err)
 		return request_refuse(r, -err, "echo 0 > procs", "no process %lld: %s",
 				      (long long)named, errno_text(err));
-	err = check_member(r, named, &p);
-	if (err)
-		return err;
-	if (!request_change(r, CHANGE_JOIN, NULL))
+	return check_member(r, named, out);
+}
+
+/* A change of KIND about session ID and process P (pid 0: none). */
+static int ask_process(struct request *r, enum change_kind kind, int64_t id, const struct proc *p)
+{
+	const char *boot = store_boot_id(r->fs->store);
+
+	if (!request_change(r, kind, NULL))
 		return request_error(r);
 	r->change->thing = id;
-	r->change->pid = p.pid;
-	r->change->start = p.start;
+	r->change->pid = p->pid;
+	r->change->start = p->start;
 	return change_text(r->change, boot, strlen(boot));
+}
+
+static size_t without_newline(const char *text, size_t n)
+{
+	return n && text[n - 1] == '\n' ? n - 1 : n;
+}
+
+static int procs_store(struct request *r, int64_t id, const char *text, size_t n, int append)
+{
+	struct proc p;
+	int err = request_identify(r, id);
+
+	(void)append;
+	if (!err)
+		err = parse_process(r, text, without_newline(text, n), &p);
+	return err ? err : ask_process(r, CHANGE_JOIN, id, &p);
+}
+
+static int anchor_show(struct request *r, int64_t id, struct buf *out)
+{
+	AUTO_ROWS *rows = db_rows(r->db, Q(ANCHOR_OF), I(id));
+	int got = rows_next(rows);
+
+	if (got > 0 && strcmp(rows_text(rows, 2), store_boot_id(r->fs->store)) == 0)
+		buf_line(out, "%lld", (long long)rows_int(rows, 0));
+	else
+		buf_line(out, "-");
+	return got < 0 ? got : 0;
+}
+
+/* A process id; a newline alone, or what a read of none shows: none. */
+static int anchor_store(struct request *r, int64_t id, const char *text, size_t n, int append)
+{
+	struct proc p = { .pid = 0 };
+	size_t len = without_newline(text, n);
+	int err = request_identify(r, id);
+
+	(void)append;
+	if (!err && len && !(len == 1 && *text == '-'))
+		err = parse_process(r, text, len, &p);
+	return err ? err : ask_process(r, CHANGE_ANCHOR, id, &p);
 }
 
 static int state_show(struct request *r, int64_t id, struct buf *out)
@@ -220,6 +260,13 @@ static const struct node session[] = {
 	  .flags = NODE_SESSION,
 	  .show = procs_show,
 	  .store = procs_store },
+	{ .type = NODE_FILE,
+	  .row = ROW_SESSION_ANCHOR,
+	  .name = "anchor",
+	  .mode = 0664,
+	  .flags = NODE_SESSION,
+	  .show = anchor_show,
+	  .store = anchor_store },
 	FILE_RO(ROW_SESSION_STATE, "state", state_show),
 	FILE_RO(ROW_SESSION_STARTED, "started", started_show),
 	FILE_RO(ROW_SESSION_ENDED_AT, "ended", ended_show),

@@ -68,6 +68,8 @@ static const struct numbered golden[] = {
 	{ 27, "blocked/*" },
 	{ 28, "claims/*" },
 	{ 29, "done/*" },
+	{ 30, "claims/*" },
+	{ 31, "claims/*" },
 	{ 40, "tasks" },
 	{ 41, "tasks/*" },
 	{ 42, "tasks/*/title" },
@@ -104,6 +106,7 @@ static const struct numbered golden[] = {
 	{ 92, "sessions/*/ended" },
 	{ 93, "sessions/*/category" },
 	{ 94, "sessions/*/outcome" },
+	{ 95, "sessions/*/anchor" },
 	{ 110, "probes" },
 	{ 111, "probes/*" },
 	{ 112, "probes/*/command" },
@@ -125,6 +128,7 @@ static const struct numbered golden[] = {
 	{ 155, "control/recent" },
 	{ 156, "control/verdict-interval" },
 	{ 157, "control/import" },
+	{ 158, "control/lease-max" },
 	/* clang-format on */
 };
 #define GOLDENS (sizeof(golden) / sizeof(golden[0]))

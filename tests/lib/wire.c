@@ -13,6 +13,7 @@
 #include "fs/dirs.h"
 #include "fs/handle.h"
 #include "fs/verdict.h"
+#include "fs/watch.h"
 #include "tests/lib/wire.h"
 
 #define MESSAGE_MAX (1 << 21)
@@ -49,6 +50,8 @@ static void attach(struct wire *w)
 
 static void detach(struct wire *w)
 {
+	writer_turn_away(w->f.store);
+	(void)store_collect(w->f.store);
 	handle_close_all();
 	ll_free(w->ll);
 	(void)close(w->kernel);
@@ -70,11 +73,13 @@ static void fs_init(struct wire *w)
 	(void)snprintf(w->fs.mountpoint, sizeof(w->fs.mountpoint), "/coord");
 	MUST((w->fs.why = why_new()));
 	MUST((w->fs.verdict = verdict_new(&w->fs, NULL)));
+	MUST((w->fs.watch = watch_new(&w->fs, NULL)));
 }
 
 static void fs_release(struct wire *w)
 {
 	verdict_free(w->fs.verdict);
+	watch_free(w->fs.watch);
 	why_free(w->fs.why);
 	buf_free(&w->fs.import_report);
 }
@@ -208,8 +213,10 @@ uint64_t wire_send(struct wire *w, uint32_t opcode, uint64_t node, const void *a
 
 void wire_decide(struct wire *w)
 {
-	writer_run_batch(w->f.store);
-	ll_decided(w->ll);
+	do {
+		writer_run_batch(w->f.store);
+		ll_decided(w->ll);
+	} while (ll_receive(w->ll, 64) || ll_pauses(w->ll)); /* what waited for a lock's end */
 }
 
 /* What the daemon has sent, into w->replies. */

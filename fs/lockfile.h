@@ -1,0 +1,35 @@
+/*
+ * lockfile: flock(2) in claims/ and sessions/ID/claims/. A name that is not held is
+ * opened as a door: a file without a text, to be locked. A name that is no task is a
+ * plain mutex, shown as a file while it is held.
+ */
+#ifndef FS_LOCKFILE_H
+#define FS_LOCKFILE_H
+
+#include "fs/node.h"
+
+extern const struct kind mutex_kind, door_kind;
+
+/* Locks of an open claim (ID: the grant), mutex (ID: its token), door (ID: its handle). */
+int lock_claim(struct request *r, int64_t id, struct handle *h);
+int lock_mutex(struct request *r, int64_t id, struct handle *h);
+int lock_door(struct request *r, int64_t id, struct handle *h);
+
+int mutex_show(struct request *r, int64_t id, struct buf *out);
+int door_show(struct request *r, int64_t id, struct buf *out);
+
+/* "claims/T", as it was opened. */
+void lock_path(struct request *r, const struct handle *h, struct buf *out);
+
+#define MUTEX_FILE                                                                      \
+	{                                                                               \
+		.type = NODE_FILE, .row = ROW_MUTEX, .mode = 0444, .each = &mutex_kind, \
+		.show = mutex_show, .lock = lock_mutex                                  \
+	}
+#define DOOR_FILE                                                                     \
+	{                                                                             \
+		.type = NODE_FILE, .row = ROW_DOOR, .mode = 0444, .each = &door_kind, \
+		.flags = NODE_HIDDEN, .show = door_show, .lock = lock_door            \
+	}
+
+#endif
