@@ -613,7 +613,7 @@ static int open_lockable(struct op *op, struct handle *h)
 		if (read_mutex(op->r.db, NODE_ID(h->ino), &m) <= 0)
 			return -ESTALE;
 		h->name = strdup(m.name);
-	} else if (n->row == ROW_DOOR) { /* opened anew, through /proc/PID/fd */
+	} else if (n->row == ROW_DOOR) { /* opened anew through a descriptor */
 		if (!door || !door->dir)
 			return -ESTALE;
 		h->dir = door->dir;
