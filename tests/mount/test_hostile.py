@@ -152,7 +152,7 @@ class Texts(Hostile):
     FILES = LISTS + ("tasks/t/title", "tasks/t/body", "tasks/t/repo", "tasks/t/lane", "tasks/t/value",
                      "tasks/t/cost", "tasks/t/kind", "tasks/t/ttl", "tasks/t/impact", "tasks/t/feasibility",
                      "tasks/t/alignment", "tasks/t/readiness", "tasks/t/result", "sessions/s/category",
-                     "sessions/s/outcome", "sessions/s/procs", "probes/p/command", "probes/p/timeout",
+                     "sessions/s/outcome", "sessions/s/procs", "sessions/s/anchor", "control/lease-max", "probes/p/command", "probes/p/timeout",
                      "probes/p/enabled", "control/limits", "control/lease", "control/recent",
                      "control/verdict-interval", "control/estop", "control/break", "control/import")
     BAD = {
