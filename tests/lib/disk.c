@@ -609,3 +609,10 @@ const char *disk_vfs(void)
 	(void)sqlite3_vfs_register(&v, 0);
 	return v.zName;
 }
+
+void disk_seed(uint64_t seed)
+{
+	int known = (int)seed;
+
+	(void)sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, known ? known : 1, NULL);
+}
