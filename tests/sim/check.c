@@ -649,6 +649,8 @@ void batch_run(struct run *s)
 	s->n.batches++;
 	s->n.changes += n;
 	answer_all(s);
+	if (store_failed(s->w.f.store) && !s->broken)
+		sim_fail(s, "the store gave up, and nothing was wrong with the disk");
 	if (store_failed(s->w.f.store))
 		return; /* what is pending is settled after the restart */
 	if (!s->failed[0])

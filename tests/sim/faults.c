@@ -13,6 +13,7 @@
 /* In place of backend/ballast.c: room for some more writes, once. */
 static struct {
 	int full, given;
+	int64_t room; /* writes */
 } ballast;
 
 /* --- the store's directory --- */
@@ -93,13 +94,46 @@ static void send_again(struct run *s, struct pending *p)
 	p->answered = 0;
 	p->expect = DEFERRED;
 	p->maybe = NEVER;
-	s->agents[p->agent].waits = 1;
-	/* nobody goes on with what it was a part of */
-	s->agents[p->agent].op = 1; /* REGISTER, at a stage that only looks at the answer */
-	s->agents[p->agent].op = 0;
-	p->agent = -1;
+	p->agent = -1; /* nobody goes on with what it was a part of */
 	wire_send_bytes(&s->w, p->bytes, p->n);
 	request_sent(s, p);
+}
+
+/* Another boot: clocks begin anew, and no process of before is there. */
+static void boot_anew(struct run *s)
+{
+	struct sim *w = &s->w.f.sim;
+
+	s->boots++;
+	w->boot = (int64_t)(10 + below(s, 100)) * SECOND;
+	(void)snprintf(w->boot_id, sizeof(w->boot_id), "00000000-0000-4000-8000-%012x",
+		       (unsigned)s->boots + 1);
+	procs_boot(w->boot_id);
+}
+
+/* The store opens; sometimes not at the first try: it ends again while it does. */
+static int open_again(struct run *s, int boots)
+{
+	char dir[256];
+	int err;
+
+	for (;;) {
+		disk_forget();
+		if (boots)
+			boot_anew(s);
+		if (rarely(s, 4))
+			disk_record(s->w.f.dir);
+		err = wire_up(&s->w);
+		if (err || !disk_moment())
+			return err;
+		sim_log(s, "and again while it starts");
+		new_dir(s, dir);
+		disk_cut((size_t)below(s, (int)disk_moment() + 1),
+			 boots ? (enum disk_cut)below(s, CUT_KINDS) : CUT_ALL, &s->random, dir);
+		disk_forget();
+		wire_down(&s->w);
+		move_to(s, dir);
+	}
 }
 
 /* The daemon is up again; BOOTS: so is the machine. */
@@ -112,17 +146,12 @@ static void come_up(struct run *s, int boots)
 	procs_forget_watches();
 	disk_fail(DISK_NONE, 0, 0);
 	ballast.full = ballast.given = 0;
-	if (boots) {
-		s->boots++;
-		s->w.f.sim.boot = (int64_t)(10 + below(s, 100)) * SECOND;
-		(void)snprintf(s->w.f.sim.boot_id, sizeof(s->w.f.sim.boot_id),
-			       "00000000-0000-4000-8000-%012x", (unsigned)s->boots + 1);
-		procs_boot(s->w.f.sim.boot_id);
-	}
-	if (wire_up(&s->w)) {
+	s->cut_at = 0;
+	if (open_again(s, boots)) {
 		sim_fail(s, "the store does not open again: %s", buf_text(&s->w.f.says));
 		return;
 	}
+	disk_forget();
 	s->full = s->broken = 0;
 	batch_settle(s, boot);
 	raise_leases(s, boots);
@@ -131,10 +160,8 @@ static void come_up(struct run *s, int boots)
 	agents_cut_off(s);
 	if (boots)
 		agents_reboot(s);
-	for (int i = 0; i < n && !s->failed[0]; i++) {
-		s->agents[lost[i].agent].waits = 0;
+	for (int i = 0; i < n && !s->failed[0]; i++)
 		send_again(s, &lost[i]);
-	}
 	check_board(s);
 }
 
@@ -146,11 +173,13 @@ static void crash(struct run *s, int power)
 {
 	enum disk_cut how = power ? (enum disk_cut)below(s, CUT_KINDS) : CUT_ALL;
 	char dir[256];
-	size_t moment;
+	size_t from, moment;
 
-	disk_record(s->w.f.dir);
+	if (!s->cut_at) /* else what was written since then may not have arrived */
+		disk_record(s->w.f.dir);
+	from = disk_moment();
 	writer_run_batch(s->w.f.store);
-	moment = (size_t)below(s, (int)disk_moment() + 1);
+	moment = from + (size_t)below(s, (int)(disk_moment() - from) + 1);
 	sim_log(s, "%s within a batch of %d, %zu of %zu, kind %d", power ? "POWER CUT" : "KILL -9",
 		s->n_pending, moment, disk_moment(), (int)how);
 	new_dir(s, dir);
@@ -162,6 +191,13 @@ static void crash(struct run *s, int power)
 	s->n.crashes += !power;
 	s->n.cuts += power;
 	come_up(s, power);
+}
+
+/* From now on it is remembered what was written and what has arrived. */
+static void plan_cut(struct run *s)
+{
+	disk_record(s->w.f.dir);
+	s->cut_at = s->n.batches + 1 + below(s, 30);
 }
 
 /* An orderly end and a new beginning; what is pending is decided first. */
@@ -212,7 +248,7 @@ int ballast_give(int dir_fd)
 		return 0;
 	ballast.given = 1;
 	if (ballast.full)
-		disk_fail(DISK_FULL, 2000, INT64_MAX / 2);
+		disk_fail(DISK_FULL, 1 + ballast.room, INT64_MAX / 2);
 	return 1;
 }
 
@@ -220,6 +256,7 @@ static void disk_full(struct run *s)
 {
 	sim_log(s, "DISK FULL");
 	s->full = ballast.full = 1;
+	ballast.room = below(s, 3) * below(s, 300);
 	s->n.fulls++;
 	disk_fail(DISK_FULL, 1 + below(s, 10), INT64_MAX / 2);
 }
@@ -311,10 +348,12 @@ void faults_step(struct run *s)
 
 	if (s->full && rarely(s, 30))
 		disk_freed(s);
+	if (s->cut_at && s->n.batches >= s->cut_at)
+		crash(s, 1);
 	if (dice < 8)
 		crash(s, 0);
-	else if (dice < 12)
-		crash(s, 1);
+	else if (dice < 13 && !s->cut_at)
+		plan_cut(s);
 	else if (dice < 16)
 		restart(s);
 	else if (dice < 20 && !s->full)

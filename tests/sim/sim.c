@@ -1,8 +1,10 @@
 /*
- * sim [-s SEED] [-n STEPS] [-b SECONDS] [-r FILE] [-v]
+ * sim [-s SEED [-m COUNT]] [-n STEPS] [-b SECONDS] [-r FILE] [-e]
  *
- * Without a seed: those of FILE (one a line), then fresh ones until SECONDS
- * have passed. Ends with "N passed, N failed, N skipped".
+ * With a seed: that one, twice; or COUNT from it on, as far as SECONDS allow.
+ * Without: those of FILE (one a line), then fresh ones until SECONDS have
+ * passed. -e: end with the first failure. The last line is "N passed, N failed,
+ * N skipped".
  */
 #include <errno.h>
 #include <signal.h>
@@ -257,51 +259,76 @@ static uint64_t fresh(void)
 	return ((uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000) % 100000000000u;
 }
 
-int main(int argc, char **argv)
+static struct {
+	int64_t steps, seed, many; /* seed -1: fresh */
+	double budget;
+	const char *file;
+	int once;
+} options = { 1000, -1, 0, 0, NULL, 0 };
+
+static int usage(void)
 {
-	int64_t steps = 1000, seed = -1, many = 0;
-	double budget = 60;
-	const char *file = NULL;
+	(void)fputs("usage: simulate [-s SEED [-m COUNT]] [-n STEPS] [-b SECONDS] [-r FILE] [-e]\n",
+		    stderr);
+	return 2;
+}
+
+static int options_read(int argc, char **argv)
+{
 	int opt;
 
-	while ((opt = getopt(argc, argv, "s:n:b:r:m:v")) != -1)
+	while ((opt = getopt(argc, argv, "s:n:b:r:m:e")) != -1)
 		switch (opt) {
 		case 's':
-			seed = atoll(optarg);
+			options.seed = atoll(optarg);
 			break;
 		case 'n':
-			steps = atoll(optarg);
+			options.steps = atoll(optarg);
 			break;
 		case 'b':
-			budget = atof(optarg);
+			options.budget = atof(optarg);
 			break;
 		case 'r':
-			file = optarg;
+			options.file = optarg;
 			break;
 		case 'm':
-			many = atoll(optarg);
+			options.many = atoll(optarg);
+			break;
+		case 'e':
+			options.once = 1;
 			break;
 		default:
-			(void)fprintf(
-				stderr,
-				"usage: sim [-s SEED] [-n STEPS] [-b SECONDS | -m SEEDS] [-r FILE]\n");
-			return 2;
+			return usage();
 		}
+	return 0;
+}
+
+static int goes_on(void)
+{
+	if (options.once && total.failed)
+		return 0;
+	if (options.budget > 0 && seconds() - total.began >= options.budget)
+		return 0;
+	return options.many ? total.seeds < options.many : options.budget > 0;
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t next;
+
+	if (options_read(argc, argv))
+		return 2;
 	log_level(-1);
 	(void)signal(SIGABRT, on_abort);
 	(void)signal(SIGPIPE, SIG_IGN);
 	total.began = seconds();
-	if (seed >= 0 && !many) {
-		run_twice((uint64_t)seed, steps);
-	} else {
-		uint64_t next = seed >= 0 ? (uint64_t)seed : fresh();
-
-		if (file)
-			run_file(file);
-		run_twice(next++, steps);
-		while (many ? total.seeds < many : seconds() - total.began < budget)
-			(void)run(next++, steps, NULL);
-	}
+	next = options.seed >= 0 ? (uint64_t)options.seed : fresh();
+	if (options.file)
+		run_file(options.file);
+	if (!options.many)
+		run_twice(next++, options.steps);
+	while (goes_on())
+		(void)run(next++, options.steps, NULL);
 	printf("%lld seeds, %lld operations, %.0f a second\n", (long long)total.seeds,
 	       (long long)total.ops, (double)total.ops / (seconds() - total.began));
 	printf("%lld passed, %lld failed, 0 skipped\n", (long long)total.passed,

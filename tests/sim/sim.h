@@ -167,6 +167,7 @@ struct run {
 	int n_pending;
 	int full, broken; /* the disk, since the last batch that went through */
 	int boots;
+	int64_t cut_at; /* the batch that a power cut will meet; 0: none is planned */
 	struct {
 		int64_t batches, changes, events, crashes, cuts, errors, fulls, lost, kills;
 	} n;
