@@ -113,6 +113,7 @@ static void renew(struct run *s, int session)
 
 		if (!g || g->session != session)
 			continue;
+		g->acted = now(s);
 		if (g->lower < now(s) + g->ttl)
 			g->lower = now(s) + g->ttl;
 		if (g->upper < now(s) + g->ttl)
@@ -143,6 +144,7 @@ static struct m_grant *grant_new(struct run *s, const json_t *e, int session)
 	g->task = task;
 	g->task_id = t->id;
 	g->session = session;
+	g->acted = now(s);
 	g->lower = g->upper = now(s) + g->ttl;
 	must(s, g->token == event_int(e, "seq"), "a token that is not its event's number", e);
 	must(s, !m->n_grants || g->token > m->grants[m->n_grants - 1].token,
@@ -231,7 +233,9 @@ static void take_expired(struct run *s)
 	json_t *e = take("lost");
 	struct m_grant *g = grant_of(s, e, "token");
 
-	must(s, !g || now(s) >= g->lower, "a lease ended before its time", e);
+	must(s, !g || now(s) > g->lower, "a lease ended before its time", e);
+	must(s, !g || now(s) >= g->acted + s->m.lease_max || !member_lives(s, g->session),
+	     "a lease ended whose holder lives", e);
 	grant_end(s, e, g, 'l');
 	if (g && s->m.sessions[g->session].quiet < now(s) + s->m.lease)
 		s->m.sessions[g->session].quiet = now(s) + s->m.lease;
@@ -535,26 +539,59 @@ static void check_one(struct run *s, struct pending *p, int known)
 		renew(s, p->want.actor);
 }
 
+/* A lease that was due, of a holder that lives, has renewed itself. */
+static void keep(struct run *s, struct m_grant *g)
+{
+	int64_t most = g->acted + s->m.lease_max;
+
+	if (now(s) <= g->upper || now(s) >= most || !member_lives(s, g->session))
+		return;
+	g->lower = g->lower + g->ttl < most ? g->lower + g->ttl : most;
+	g->upper = now(s) + g->ttl < most ? now(s) + g->ttl : most;
+}
+
 static void check_leases(struct run *s)
 {
 	for (int t = 0; t < TASKS; t++) {
-		const struct m_grant *g;
+		struct m_grant *g;
 
 		if (!s->m.tasks[t].exists || !s->m.tasks[t].token)
 			continue;
 		g = model_grant(&s->m, s->m.tasks[t].token);
+		keep(s, g);
 		if (now(s) > g->upper + 5000)
-			sim_fail(
-				s,
-				"the lease of %s (token %lld) goes on %lld ms after its end; the store has %lld",
-				task_name(t), (long long)g->token, (long long)(now(s) - g->upper),
-				(long long)fixture_grant_now(&s->w.f, g->token).expires);
+			sim_fail(s,
+				 "the lease of %s (token %lld) goes on %lld ms after its end; the store has %lld",
+				 task_name(t), (long long)g->token, (long long)(now(s) - g->upper),
+				 (long long)fixture_grant_now(&s->w.f, g->token).expires);
+	}
+}
+
+/* After a suspend, or when the daemon stood still: who could not renew has some minutes. */
+static void awake(struct run *s)
+{
+	const int64_t most = 5 * MINUTE;
+
+	if (!s->slept && !(s->due > 0 && now(s) - s->due > 5000))
+		return;
+	s->slept = s->slept && s->full;
+	for (int i = 0; i < s->m.n_grants; i++) {
+		struct m_grant *g = &s->m.grants[i];
+		int64_t least = now(s) + (g->ttl < most ? g->ttl : most);
+
+		if (g->ended)
+			continue;
+		if (g->lower < least && !s->full)
+			g->lower = least;
+		if (g->upper < least)
+			g->upper = least;
 	}
 }
 
 void batch_check(struct run *s, int known)
 {
 	events_read(s);
+	awake(s);
 	take_due(s);
 	for (int i = 0; i < s->n_pending && !s->failed[0]; i++)
 		check_one(s, &s->pending[i], known);
@@ -642,6 +679,7 @@ void batch_run(struct run *s)
 	struct pending done[PENDING];
 	int n = s->n_pending;
 
+	s->due = store_due(s->w.f.store);
 	disk_pause(0); /* what fails, fails the writer */
 	writer_run_batch(s->w.f.store);
 	disk_pause(1);

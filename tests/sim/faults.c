@@ -56,6 +56,8 @@ static void raise_leases(struct run *s, int boots_anew)
 
 		if (g->ended)
 			continue;
+		if (boots_anew)
+			g->acted = now(s);
 		if (g->lower < least || boots_anew)
 			g->lower = least;
 		if (g->upper < least || boots_anew)
@@ -67,6 +69,8 @@ static void raise_leases(struct run *s, int boots_anew)
 
 		if (w->quiet < least || boots_anew)
 			w->quiet = least;
+		if (w->quiet > now(s) + 2 * m->lease)
+			w->quiet = now(s) + 2 * m->lease; /* control/lease is shorter now */
 	}
 }
 
@@ -178,6 +182,7 @@ static void crash(struct run *s, int power)
 	if (!s->cut_at) /* else what was written since then may not have arrived */
 		disk_record(s->w.f.dir);
 	from = disk_moment();
+	s->due = store_due(s->w.f.store);
 	writer_run_batch(s->w.f.store);
 	moment = from + (size_t)below(s, (int)(disk_moment() - from) + 1);
 	sim_log(s, "%s within a batch of %d, %zu of %zu, kind %d", power ? "POWER CUT" : "KILL -9",
@@ -261,7 +266,7 @@ static void disk_full(struct run *s)
 	disk_fail(DISK_FULL, 1 + below(s, 10), INT64_MAX / 2);
 }
 
-static void disk_freed(struct run *s)
+void disk_freed(struct run *s)
 {
 	sim_log(s, "ROOM AGAIN");
 	disk_fail(DISK_NONE, 0, 0);
@@ -316,6 +321,28 @@ void time_pass(struct run *s, int64_t ms)
 		advance(s, until - now(s));
 }
 
+/* The machine sleeps: its timers wait for it to wake. */
+static void suspend(struct run *s)
+{
+	int64_t ms = below(s, 3) ? below(s, 90 * MINUTE) : below(s, 3000);
+
+	sim_log(s, "SUSPEND for %lld ms", (long long)ms);
+	advance(s, ms);
+	s->w.f.sim.asleep += ms;
+	s->slept |= ms >= 1000;
+	time_pass(s, 0);
+}
+
+/* The daemon is stopped, and goes on. */
+static void stall(struct run *s)
+{
+	int64_t ms = below(s, 3) ? below(s, 40 * MINUTE) : below(s, 10000);
+
+	sim_log(s, "STALL for %lld ms", (long long)ms);
+	advance(s, ms);
+	time_pass(s, 0);
+}
+
 /* --- what happens next --- */
 
 static void interrupt_one(struct run *s)
@@ -362,6 +389,10 @@ void faults_step(struct run *s)
 		disk_full(s);
 	else if (dice < 60)
 		time_pass(s, below(s, 40 * MINUTE));
+	else if (dice < 66)
+		suspend(s);
+	else if (dice < 72)
+		stall(s);
 	else if (dice < 80)
 		s->w.f.sim.wall += (int64_t)(below(s, 3) - 1) * below(s, 26) * HOUR;
 	else if (dice < 110)

@@ -278,16 +278,19 @@ static int held_answer(struct model *m, const struct want *w, struct m_grant **o
 {
 	const struct m_task *t = &m->tasks[w->task];
 	struct m_grant *g;
-	int err = actor_answer(m, w);
+	int err;
 
-	if (!err && !w->token && !t->exists)
-		err = -ENOENT;
-	if (err)
-		return err;
+	if (!w->token && !t->exists)
+		return -ENOENT;
 	g = model_grant(m, w->token ? w->token : t->token);
 	*out = g;
+	if (g && g->ended && w->actor >= 0 && g->session == w->actor)
+		return -ESTALE;
+	err = actor_answer(m, w);
+	if (err)
+		return err;
 	if (g && g->session == w->actor)
-		return g->ended ? -ESTALE : 0;
+		return 0;
 	if (!w->token && m->sessions[w->actor].lost >> w->task & 1)
 		return -ESTALE;
 	return g ? -EPERM : -ENOENT;
@@ -476,6 +479,9 @@ void model_init(struct run *s)
 
 		(void)snprintf(text, sizeof(text), "%lldm", (long long)(m->lease / MINUTE));
 		(void)fixture_control(f, "lease", text);
+		m->lease_max = m->lease * (1 + below(s, 6));
+		(void)snprintf(text, sizeof(text), "%lldm", (long long)(m->lease_max / MINUTE));
+		(void)fixture_control(f, "lease-max", text);
 		(void)snprintf(text, sizeof(text), "session-claims %d\nuid-claims %d\n",
 			       m->session_limit, m->uid_limit);
 		(void)fixture_control(f, "limits", text);

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "backend/log.h"
+#include "fs/caller.h"
 #include "tests/lib/disk.h"
 #include "tests/sim/sim.h"
 
@@ -70,10 +71,14 @@ void sim_fail(struct run *s, const char *fmt, ...)
 
 static int alive(struct world *w, int32_t pid, int64_t start)
 {
-	const struct sim_proc *p = procs_get(pid);
-
 	(void)w;
-	return p && p->start == start && !p->zombie;
+	return caller_alive(pid, start);
+}
+
+static int descends(struct world *w, int32_t pid, int32_t of, int64_t start)
+{
+	(void)w;
+	return caller_alive(of, start) > 0 && caller_descends(pid, of) > 0;
 }
 
 static void begin(struct run *s, uint64_t seed, int64_t steps)
@@ -89,6 +94,7 @@ static void begin(struct run *s, uint64_t seed, int64_t steps)
 	wire_down(&s->w);
 	s->w.f.sim.world.vfs = disk_vfs();
 	s->w.f.sim.world.alive = alive;
+	s->w.f.sim.world.descends = descends;
 	procs_boot(s->w.f.sim.boot_id);
 	if (wire_up(&s->w))
 		abort();
@@ -114,8 +120,7 @@ static void step(struct run *s)
 
 static void end(struct run *s)
 {
-	disk_fail(DISK_NONE, 0, 0);
-	s->full = 0;
+	disk_freed(s);
 	if (!s->failed[0] && s->n_pending)
 		batch_run(s);
 	if (!s->failed[0])

@@ -53,6 +53,7 @@ struct m_grant {
 	int64_t task_id;
 	int64_t lower; /* ms since boot: not lost to time before */
 	int64_t upper; /* and, while the daemon runs, not much later */
+	int64_t acted; /* the last change by its session */
 	int ended;
 	char how; /* f r l h: finished released lost handed */
 	int reported;
@@ -83,7 +84,7 @@ struct model {
 	int n_members;
 	int64_t seq, bytes;
 	int64_t issued; /* the highest token that anybody was told */
-	int64_t lease;	/* control/lease, ms */
+	int64_t lease, lease_max; /* control/, ms */
 	int estop;
 	int session_limit, uid_limit; /* control/limits */
 };
@@ -165,6 +166,8 @@ struct run {
 	struct agent agents[AGENTS];
 	struct pending pending[PENDING];
 	int n_pending;
+	int64_t due;	  /* what the timer was set to before the batch */
+	int slept;	  /* the machine, since the last batch */
 	int full, broken; /* the disk, since the last batch that went through */
 	int boots;
 	int64_t cut_at; /* the batch that a power cut will meet; 0: none is planned */
@@ -199,6 +202,8 @@ void agent_kill(struct run *s, int agent);
 
 /* faults.c */
 void faults_step(struct run *s);
+/* The disk has room again. */
+void disk_freed(struct run *s);
 /* Time passes, and the daemon does what is due. */
 void time_pass(struct run *s, int64_t ms);
 
