@@ -205,12 +205,12 @@ static int node_path_of(const struct run *s, uint64_t node)
 
 static int is_winner(const struct run *s, const struct pending *p, int64_t token)
 {
-	for (int i = 0; i < AGENTS; i++) {
-		const struct agent *a = &s->agents[i];
+	for (int i = 0; i < 2 * AGENTS; i++) {
+		const struct won *w = &s->agents[i / 2].won[i % 2];
 
-		if (a->won == token && a->won_fh && a->won_pid == p->want.pid &&
-		    a->won_start == p->want.start &&
-		    (p->want.pid || (p->want.actor >= 0 && a->won_session == p->want.actor)))
+		if (w->token == token && w->fh && w->pid == p->want.pid &&
+		    w->start == p->want.start &&
+		    (p->want.pid || (p->want.actor >= 0 && w->session == p->want.actor)))
 			return 1;
 	}
 	return 0;
@@ -270,9 +270,9 @@ static void close_fh(struct run *s, struct agent *a, uint64_t node, uint64_t fh)
 	struct fuse_release_in in = { .fh = fh };
 	struct pending p = ask(s, a, 0, "close");
 
-	for (int i = 0; i < AGENTS; i++)
-		if (s->agents[i].won_fh == fh)
-			s->agents[i].won_fh = 0;
+	for (int i = 0; i < 2 * AGENTS; i++)
+		if (s->agents[i / 2].won[i % 2].fh == fh)
+			s->agents[i / 2].won[i % 2].fh = 0;
 	sent(s, &p, wire_send(&s->w, FUSE_RELEASE, node, &in, sizeof(in), NULL, 0));
 }
 
@@ -337,11 +337,7 @@ static void unlink_claim(struct run *s, struct agent *a)
 
 static void win(struct agent *a)
 {
-	a->won = NODE_ID(a->node);
-	a->won_fh = a->fh;
-	a->won_pid = pid_of(a);
-	a->won_start = start_of(a);
-	a->won_session = a->session;
+	a->won[0] = (struct won){ NODE_ID(a->node), a->fh, pid_of(a), start_of(a), a->session };
 }
 
 /* open(2) with O_CREAT: 1 when it was asked for, and stage 2 has the answer. */
@@ -386,7 +382,7 @@ static void do_touch(struct run *s, struct agent *a)
 		break;
 	case 4:
 		a->stage = 5;
-		close_fh(s, a, a->node, a->won_fh);
+		close_fh(s, a, a->node, a->won[0].fh);
 		break;
 	default:
 		finish(a);
@@ -415,6 +411,10 @@ static void do_append(struct run *s, struct agent *a)
 		if (!a->kept_fh && below(s, 2)) {
 			a->kept_node = a->node;
 			a->kept_fh = a->node2;
+			if (a->won[0].fh == a->kept_fh) {
+				a->won[1] = a->won[0];
+				a->won[0].fh = 0;
+			}
 			finish(a);
 		} else {
 			close_fh(s, a, a->node, a->node2);
@@ -1033,8 +1033,8 @@ void agent_answered(struct run *s, int agent, int err, uint64_t node, uint64_t f
 
 static void forget_descriptors(struct agent *a)
 {
-	a->kept_fh = a->won_fh = 0;
-	a->won = 0;
+	a->kept_fh = 0;
+	memset(a->won, 0, sizeof(a->won));
 }
 
 void agents_cut_off(struct run *s)
@@ -1068,7 +1068,7 @@ void agents_reboot(struct run *s)
 void agent_kill(struct run *s, int agent)
 {
 	struct agent *a = &s->agents[agent];
-	uint64_t fhs[] = { a->kept_fh, a->won_fh == a->kept_fh ? 0 : a->won_fh };
+	uint64_t fhs[] = { a->kept_fh, a->won[0].fh };
 
 	s->n.kills++;
 	sim_log(s, "%d is killed", agent);

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#define PROCS_FIRST 300 /* ids given out: FIRST .. FIRST + COUNT - 1 */
+#define PROCS_FIRST 5000000 /* ids given out: FIRST .. FIRST + COUNT - 1; no kernel's are so high */
 #define PROCS_COUNT 120
 
 struct sim_proc {

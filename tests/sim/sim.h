@@ -132,6 +132,15 @@ struct pending {
 
 enum identity { BY_PATH, BY_CONTAINER, BY_ENV, BY_JOINING, OWNER };
 
+/* A descriptor, whose it is, and as whom. */
+struct won {
+	int64_t token;
+	uint64_t fh; /* 0: closed */
+	int32_t pid;
+	int64_t start;
+	int session;
+};
+
 struct agent {
 	enum identity is;
 	uint32_t uid;
@@ -145,12 +154,8 @@ struct agent {
 	int64_t paused; /* until, ms since boot */
 	/* a descriptor on a claim kept open */
 	uint64_t kept_node, kept_fh;
-	/* the descriptor whose CREATE won the grant, and whose it is */
-	int64_t won;
-	uint64_t won_fh;
-	int32_t won_pid;
-	int64_t won_start;
-	int won_session;
+	/* descriptors whose CREATE won the grant: of this command, and the one kept */
+	struct won won[2];
 	char must_text[64]; /* what a read must begin with */
 };
 
