@@ -60,13 +60,12 @@ static void image_set(struct image *i, int64_t off, const unsigned char *p, size
 	int64_t end = off + (int64_t)n;
 
 	if (end > i->cap) {
-		int64_t cap = end + end / 2 + 65536;
-
-		i->p = realloc(i->p, (size_t)cap);
+		i->cap = end + end / 2 + 65536;
+		i->p = realloc(i->p, (size_t)i->cap);
 		assert(i->p);
-		memset(i->p + i->cap, 0, (size_t)(cap - i->cap));
-		i->cap = cap;
 	}
+	if (off > i->n)
+		memset(i->p + i->n, 0, (size_t)(off - i->n));
 	if (n)
 		memcpy(i->p + off, p, n);
 	if (end > i->n)
@@ -79,8 +78,6 @@ static void image_cut(struct image *i, int64_t size)
 		image_set(i, size, NULL, 0);
 		return;
 	}
-	if (i->p)
-		memset(i->p + size, 0, (size_t)(i->n - size));
 	i->n = size;
 }
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -264,6 +265,16 @@ static uint64_t fresh(void)
 	return ((uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000) % 100000000000u;
 }
 
+/* Seconds that the processor spent on the runs. */
+static double processor(void)
+{
+	struct rusage u;
+
+	(void)getrusage(RUSAGE_CHILDREN, &u);
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6 + 1e-6;
+}
+
 static struct {
 	int64_t steps, seed, many; /* seed -1: fresh */
 	double budget;
@@ -334,8 +345,9 @@ int main(int argc, char **argv)
 		run_twice(next++, options.steps);
 	while (goes_on())
 		(void)run(next++, options.steps, NULL);
-	printf("%lld seeds, %lld operations, %.0f a second\n", (long long)total.seeds,
-	       (long long)total.ops, (double)total.ops / (seconds() - total.began));
+	printf("%lld seeds, %lld operations, %.0f a second, %.0f a second of the processor's\n",
+	       (long long)total.seeds, (long long)total.ops,
+	       (double)total.ops / (seconds() - total.began), (double)total.ops / processor());
 	printf("%lld passed, %lld failed, 0 skipped\n", (long long)total.passed,
 	       (long long)total.failed);
 	return total.failed > 0;
