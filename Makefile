@@ -67,6 +67,8 @@ lib_src := $(wildcard fs/*.c backend/*.c)
 tool_src := $(wildcard tools/*.c)
 test_src := $(wildcard tests/backend/test_*.c tests/fs/test_*.c tests/tools/test_*.c tests/lib/*.c)
 bench_src := $(wildcard tests/bench/*.c tests/fuzz/*.c)
+sim_src := $(wildcard tests/sim/*.c)
+sim_lib := tests/lib/fixture.c tests/lib/wire.c tests/lib/disk.c
 fuzz_lib := tests/lib/fixture.c tests/lib/wire.c tests/lib/fuzz.c
 helper_src := $(wildcard tests/mount/*.c)
 
@@ -74,6 +76,7 @@ objects = $(1:%.c=$B/%.o)
 lib_obj := $(call objects,$(lib_src))
 tool_obj := $(call objects,$(tool_src))
 test_obj := $(call objects,$(test_src))
+sim_obj := $(call objects,$(sim_src))
 bench_obj := $(call objects,$(bench_src))
 benches := $(foreach f,$(bench_src),$B/bench/$(basename $(notdir $f)))
 helpers := $(foreach f,$(helper_src),$B/tests/$(basename $(notdir $f)))
@@ -110,6 +113,11 @@ $B/%.o: %.c $B/flags
 	mkdir -p $(@D)
 	$(compile)
 
+# The simulation brings a process table of its own: fs/caller.o stays in the archive.
+$B/tests/simulate: $(sim_obj) $(call objects,$(sim_lib)) $B/libcoordfs.a $B/sources
+	$Q$(if $(Q),echo '  LD  $@')
+	$(link)
+
 define bench_rule
 $B/bench/$(basename $(notdir $1)): $(call objects,$1 $(if $(filter tests/fuzz/%,$1),$(fuzz_lib))) $B/libcoordfs.a
 	$$Q$$(if $$(Q),echo '  LD  $$@')
@@ -131,7 +139,7 @@ test-helpers: $(helpers)
 # Changed only when what they hold changes: other flags compile all anew, and a
 # source file that came or went links anew.
 $B/flags: stamp = $(CC) $(cflags) $(ldflags)
-$B/sources: stamp = $(sort $(lib_src) $(tool_src) $(test_src))
+$B/sources: stamp = $(sort $(lib_src) $(tool_src) $(test_src) $(sim_src))
 $B/flags $B/sources: FORCE | $B
 	@printf '%s\n' '$(subst ','\'',$(stamp))' >$@.new
 	if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
@@ -139,7 +147,7 @@ $B/flags $B/sources: FORCE | $B
 $B:
 	@mkdir -p $@
 
--include $(patsubst %.o,%.d,$(lib_obj) $(tool_obj) $(test_obj) $(bench_obj) \
+-include $(patsubst %.o,%.d,$(lib_obj) $(tool_obj) $(test_obj) $(sim_obj) $(bench_obj) \
 	$(call objects,$(helper_src)))
 
 # --- run and test -----------------------------------------------------------
@@ -151,7 +159,7 @@ packages-build packages-test packages-dev:
 run-prepare: packages-build
 	@$(MAKE) $J all
 test-prepare: packages-test
-	@$(MAKE) $J all test-helpers $B/tests/unit
+	@$(MAKE) $J all test-helpers $B/tests/unit $B/tests/simulate
 
 run: run-prepare ## install what is missing, build, and show the tree
 	@export COORDFS='$(CURDIR)/$B/coordfs'
@@ -236,6 +244,7 @@ test: test-prepare ## install what is missing, build, run every test
 	@$(sh_functions)
 	rm -f $$results/*
 	suite unit unit
+	suite sim $B/tests/simulate -b 8 -r tests/sim/seeds
 	mounted mount tests/mount/run
 	mounted faults tests/faults/run
 	echo
@@ -257,6 +266,13 @@ faults: $B/coordfs ## run the crash, power cut and disk full tests
 	@$(sh_functions)
 	! why=$$(cannot_mount tests/faults/run) || { loud "$$why"; exit 0; }
 	tests/faults/run $(TESTS)
+
+sim: $B/tests/simulate ## simulate agents and faults (SEED=n STEPS=m, or BUDGET=seconds)
+	@exec $B/tests/simulate -n $(or $(STEPS),1000) \
+		$(if $(SEED),-s $(SEED),-b $(or $(BUDGET),60) -r tests/sim/seeds)
+
+sim-mutants: ## plant bugs in a copy of the sources: the simulator must find each
+	@exec tests/sim/mutants/run
 
 check: ## build, unit tests, check-headers, fmt-check: quick, and no root
 	@$(MAKE) $J all $B/tests/unit
@@ -380,5 +396,6 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: all run run-prepare test test-helpers test-prepare packages-build packages-test packages-dev unit mount \
+	sim sim-mutants \
 	faults check asan-prepare asan-run check-asan tsan-prepare tsan-run check-tsan check-headers \
 	tidy fmt fmt-check bench bench-programs install uninstall clean help FORCE

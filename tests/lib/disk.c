@@ -53,18 +53,19 @@ static struct {
 	size_t names_from;	     /* behind the last sync of the directory */
 } rec;
 
+static int records; /* begun */
+
 static void image_set(struct image *i, int64_t off, const unsigned char *p, size_t n)
 {
 	int64_t end = off + (int64_t)n;
 
 	if (end > i->cap) {
-		int64_t cap = end + end / 2 + 65536;
-
-		i->p = realloc(i->p, (size_t)cap);
+		i->cap = end + end / 2 + 65536;
+		i->p = realloc(i->p, (size_t)i->cap);
 		assert(i->p);
-		memset(i->p + i->cap, 0, (size_t)(cap - i->cap));
-		i->cap = cap;
 	}
+	if (off > i->n)
+		memset(i->p + i->n, 0, (size_t)(off - i->n));
 	if (n)
 		memcpy(i->p + off, p, n);
 	if (end > i->n)
@@ -77,8 +78,6 @@ static void image_cut(struct image *i, int64_t size)
 		image_set(i, size, NULL, 0);
 		return;
 	}
-	if (i->p)
-		memset(i->p + size, 0, (size_t)(i->n - size));
 	i->n = size;
 }
 
@@ -196,6 +195,7 @@ static void load(const char *dir, const char *name)
 void disk_record(const char *dir)
 {
 	disk_forget();
+	records++;
 	rec.on = 1;
 	load(dir, "store.db");
 	load(dir, "store.db-wal");
@@ -398,7 +398,9 @@ static int fails(int is_write)
 
 struct file {
 	sqlite3_file us;
-	int inode; /* -1: not recorded */
+	char name[32]; /* "": not to be recorded */
+	int inode;     /* -1: not recorded */
+	int record;    /* the one that the inode is of */
 	int last_errno;
 	int syncs_names;    /* its next sync syncs the directory too */
 	sqlite3_file *real; /* right behind */
@@ -407,6 +409,18 @@ struct file {
 static struct file *file_of(sqlite3_file *f)
 {
 	return (struct file *)(void *)f;
+}
+
+/* The file's number in what is being recorded; it may have been open before that began. */
+static int inode_of(sqlite3_file *f)
+{
+	struct file *file = file_of(f);
+
+	if (file->record != records) {
+		file->record = records;
+		file->inode = file->name[0] ? note_open(file->name) : -1;
+	}
+	return file->inode;
 }
 
 static sqlite3_file *real_of(sqlite3_file *f)
@@ -439,10 +453,10 @@ static int f_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 off)
 		if (fault.how == DISK_EIO || fault.how == DISK_QUOTA)
 			return SQLITE_IOERR_WRITE;
 		(void)real->pMethods->xWrite(real, p, half, off);
-		note(WRITE, file_of(f)->inode, off, p, (size_t)half);
+		note(WRITE, inode_of(f), off, p, (size_t)half);
 		return fault.how == DISK_FULL ? SQLITE_FULL : SQLITE_IOERR_WRITE;
 	}
-	note(WRITE, file_of(f)->inode, off, p, (size_t)n);
+	note(WRITE, inode_of(f), off, p, (size_t)n);
 	return real->pMethods->xWrite(real, p, n, off);
 }
 
@@ -450,7 +464,7 @@ static int f_truncate(sqlite3_file *f, sqlite3_int64 size)
 {
 	if (fails(0))
 		return SQLITE_IOERR_TRUNCATE;
-	note(TRUNCATE, file_of(f)->inode, size, NULL, 0);
+	note(TRUNCATE, inode_of(f), size, NULL, 0);
 	return real_of(f)->pMethods->xTruncate(real_of(f), size);
 }
 
@@ -461,7 +475,7 @@ static int f_sync(sqlite3_file *f, int flags)
 	(void)flags;
 	if (fails(0))
 		return SQLITE_IOERR_FSYNC;
-	if (file->inode < 0)
+	if (inode_of(f) < 0)
 		return SQLITE_OK;
 	note(SYNC, file->inode, 0, NULL, 0);
 	if (file->syncs_names)
@@ -558,7 +572,7 @@ static int v_open(sqlite3_vfs *v, const char *path, sqlite3_file *f, int flags, 
 	int journal = SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL, rc;
 
 	memset(file, 0, sizeof(*file));
-	file->inode = -1;
+	file->inode = file->record = -1;
 	file->real = (sqlite3_file *)(void *)(file + 1);
 	if (fails(0))
 		return SQLITE_CANTOPEN;
@@ -567,7 +581,8 @@ static int v_open(sqlite3_vfs *v, const char *path, sqlite3_file *f, int flags, 
 		return rc;
 	file->us.pMethods = &methods;
 	if (flags & (journal | SQLITE_OPEN_MAIN_DB) && !(flags & SQLITE_OPEN_DELETEONCLOSE))
-		file->inode = note_open(path);
+		(void)snprintf(file->name, sizeof(file->name), "%s", base(path));
+	(void)inode_of(f);
 	/* as the VFS for Unix does: the first sync of a new journal syncs its directory */
 	file->syncs_names = flags & journal && flags & SQLITE_OPEN_CREATE;
 	return SQLITE_OK;
@@ -608,4 +623,11 @@ const char *disk_vfs(void)
 	v.xAccess = v_access;
 	(void)sqlite3_vfs_register(&v, 0);
 	return v.zName;
+}
+
+void disk_seed(uint64_t seed)
+{
+	int known = (int)seed;
+
+	(void)sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, known ? known : 1, NULL);
 }

@@ -15,6 +15,9 @@
 /* Register the VFS; its name. */
 const char *disk_vfs(void);
 
+/* What SQLite draws from now on (salts of its log, names of files) follows from SEED. */
+void disk_seed(uint64_t seed);
+
 /* --- failures --- */
 
 enum disk_failure {

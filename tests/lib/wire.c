@@ -110,13 +110,28 @@ void wire_close(struct wire *w)
 	fixture_close(&w->f);
 }
 
-void wire_restart(struct wire *w)
+void wire_down(struct wire *w)
 {
 	detach(w);
 	fs_release(w);
-	MUST(fixture_restart(&w->f) == 0);
+	fixture_stop(&w->f);
+}
+
+int wire_up(struct wire *w)
+{
+	int err = fixture_start(&w->f);
+
+	if (err)
+		return err;
 	fs_init(w);
 	attach(w);
+	return 0;
+}
+
+void wire_restart(struct wire *w)
+{
+	wire_down(w);
+	MUST(wire_up(w) == 0);
 }
 
 /* A process's environment can be read a moment after it was started only. */
@@ -179,6 +194,8 @@ void wire_kill(struct wire *w, pid_t pid)
 
 void wire_send_bytes(struct wire *w, const void *bytes, size_t n)
 {
+	w->n_sent = n <= sizeof(w->sent) ? n : 0;
+	memcpy(w->sent, bytes, w->n_sent);
 	MUST(send(w->kernel, bytes, n, 0) == (ssize_t)n);
 	(void)ll_receive(w->ll, 1);
 }

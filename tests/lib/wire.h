@@ -50,7 +50,9 @@ struct wire {
 	int kernel;	/* our end of the socket */
 	uint32_t minor; /* of the protocol */
 	struct who who;
-	uint64_t unique;       /* of the last request */
+	uint64_t unique; /* of the last request */
+	char sent[512];	 /* the last request, to be sent again; n_sent 0: too long */
+	size_t n_sent;
 	struct reply *replies; /* not looked at yet, in order */
 	int notified[16];      /* how often each notification came */
 	pid_t processes[WIRE_PROCESSES];
@@ -62,6 +64,9 @@ void wire_open_as(struct wire *w, uint32_t minor);
 void wire_close(struct wire *w);
 /* The daemon ends and another takes over store and mount; handles are forgotten. */
 void wire_restart(struct wire *w);
+/* Its two halves: what is not answered by then never is; 0 or the error of store_open. */
+void wire_down(struct wire *w);
+int wire_up(struct wire *w);
 
 /* A process that lives until wire_close, with COORD_SESSION=SESSION (NULL: unset). Its uid is
  * FIXTURE_UID when the test is root, else the test's own. */
