@@ -20,9 +20,9 @@ import lib
 import witness
 
 CLIENTS = 16
-TASKS = 36
-POOL = ([f"src/m{i}/f{j}.c" for i in range(6) for j in range(5)] + [f"src/m{i}" for i in range(6)]
-        + [f"src/m{i}/f*.c" for i in range(6)] + ["src/*/f4.c", "docs/a.md", "docs/b.md", "docs/**/a.md",
+TASKS = 60
+POOL = ([f"src/m{i}/f{j}.c" for i in range(12) for j in range(6)] + [f"src/m{i}" for i in range(0, 12, 3)]
+        + [f"src/m{i}/f*.c" for i in range(1, 12, 3)] + ["src/*/f4.c", "docs/a.md", "docs/b.md", "docs/**/a.md",
                                                   "branch:fix-1", "branch:fix-2", "topic:ci"])
 STALE_FDS = 4
 SLOT = struct.Struct("q")
@@ -172,17 +172,11 @@ class Client(Witness):
                  s=self.session, t=task, w="old", token=token, names=[name])
 
     def forget(self, task):
-        """Not held any more: its descriptor, if it can be written to, is kept for later."""
+        """Not held any more, as far as this client knows."""
         fd = self.mine.pop(task, -1)
-        token = self.tokens.pop(task, 0)
-        if fd < 0:
-            return
-        if token:
-            self.keep_stale(task, token)
-        os.close(fd)
-
-    def keep_stale(self, task, token):
-        """There is nothing to append through where the claim is gone: opened while held."""
+        self.tokens.pop(task, 0)
+        if fd >= 0:
+            os.close(fd)
 
     def open_stale(self, task):
         """A descriptor for `>>` now, to be written to when the claim may have ended."""
@@ -231,11 +225,16 @@ class Client(Witness):
 
     # --- the day's work
 
+    def any_task(self):
+        """Rather one that can be had."""
+        ready = os.listdir(self.m.path("ready")) if self.random.random() < 0.3 else None
+        return self.random.choice(ready or [f"t{self.random.randrange(TASKS)}"])
+
     def step(self):
-        task = f"t{self.random.randrange(TASKS)}"
+        task = self.any_task()
         dice = self.random.random()
         held = self.random.choice(list(self.mine)) if self.mine else None
-        if not held or dice < 0.45:
+        if not held or (dice < 0.45 and len(self.mine) < 3):
             self.claim(task)
         elif dice < 0.60:
             self.release(held)
@@ -255,8 +254,9 @@ class Client(Witness):
             self.touch()
         else:  # somebody else's, or nobody's
             self.random.choice((self.release, self.finish, self.extend))(task)
-        if self.random.random() < 0.12:
-            self.reopen(task)
+        if self.random.random() < 0.08:
+            done = os.listdir(self.m.path("done"))
+            self.reopen(self.random.choice(done or [task]))
 
     def run(self, going):
         while going():
