@@ -67,7 +67,7 @@ BREAKS = {
         [("backend/rules_claim.c", "if (got && !out->ended && out->session == s.id)", "if (got && !out->ended)")],
         "yes, but the log does not say so: release"),
     "a lease ends a little early": (
-        [("backend/rules_session.c", "Q(LEASE_DUE), I(tx->boot))", "Q(LEASE_DUE), I(tx->boot + 90))")],
+        [("backend/rules_lease.c", "Q(LEASE_DUE), I(tx->boot))", "Q(LEASE_DUE), I(tx->boot + 90))")],
         "ms early"),
     "what is told is not what is kept": (
         [("fs/claimfile.c", '"token %lld", (long long)g.token)', '"token %lld", (long long)g.token | 1)')],
