@@ -187,7 +187,9 @@ SQL(LEASES_RENEW, "UPDATE grants SET expires = max(expires, ?1 + ?4 + ttl), rene
 SQL(LEASES_KEEP, "UPDATE grants SET expires = max(expires, min(?1 + ttl, acted + ?3)), renewed = ?1"
     " WHERE uid = (SELECT uid FROM sessions WHERE id = ?2) AND session = ?2 AND ended = 0")
 SQL(LEASES_START_OVER, "UPDATE grants SET expires = ?1 + ttl, renewed = ?1, acted = ?1 WHERE ended = 0 AND lock = 0")
-SQL(LEASES_GRACE, "UPDATE grants SET expires = min(max(expires, ?1 + ttl / 10), ?1 + ttl),"
+/* long overdue: the clock jumped, or the machine slept, while nobody was there */
+SQL(LEASES_GRACE, "UPDATE grants SET expires = min(max(expires, ?1 + max(ttl / 10,"
+    " CASE WHEN expires < ?1 - 5000 THEN min(ttl, 300000) ELSE 0 END)), ?1 + ttl),"
     " renewed = min(renewed, ?1), acted = min(acted, ?1) WHERE ended = 0 AND lock <> 1")
 SQL(LEASES_AWAKE, "UPDATE grants SET expires = max(expires, ?1 + min(ttl, ?2)) WHERE ended = 0 AND lock <> 1")
 SQL(LEASES_CLAMP, "UPDATE grants SET expires = min(expires, ?1 + ttl), renewed = min(renewed, ?1),"

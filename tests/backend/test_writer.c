@@ -558,6 +558,23 @@ Test(writer, after_a_restart_no_lease_ends_before_a_tenth_of_it_has_passed)
 	assert_column(&f, "A", COLUMN_READY);
 }
 
+Test(writer, what_was_long_overdue_at_a_restart_has_five_minutes_or_its_whole_length)
+{
+	int64_t s = fixture_session(&f, "s1"), a, b;
+
+	(void)fixture_task(&f, "A", NULL);
+	(void)fixture_task(&f, "B", NULL);
+	assert_ok(fixture_set(&f, "A", "ttl", "10m"));
+	assert_ok(fixture_set(&f, "B", "ttl", "1m"));
+	a = fixture_hold(&f, s, "A");
+	b = fixture_hold(&f, s, "B");
+	fixture_stop(&f);
+	f.sim.boot += 24 * HOUR; /* as in another time namespace */
+	cr_assert_eq(fixture_start(&f), 0);
+	cr_assert_eq(left(a), 5 * MINUTE);
+	cr_assert_eq(left(b), MINUTE);
+}
+
 Test(writer, says_when_the_next_thing_is_due)
 {
 	int64_t s = fixture_session(&f, "s1");

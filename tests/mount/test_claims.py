@@ -778,6 +778,22 @@ class HandOver(Case):
         self.assertEqual(m.tool("verify", "t", first).rc, 1)
         m.finish("b", "t")
 
+    def lose(self, session):
+        m = self.m
+        path = m.path("sessions", session, "claims", "t")
+        m.write(f"t {m.claim(session, 't')} a test\n", "control", "break")
+        errno_of(os.stat, path)  # as if moved from ideas/ just now, by setUp
+        self.refused("ESTALE", os.unlink, path)
+
+    def test_who_lost_it_before_can_be_handed_it(self):
+        m = self.m
+        for mv in (self.give, lambda: m.sh("mv sessions/a/claims/t sessions/b/claims/", timeout=20)):
+            self.lose("b")
+            m.claim("a", "t")
+            mv()
+            self.assertEqual(value(m.read("claims", "t"), "session"), "b")
+            m.release("b", "t")
+
     def test_from_the_board_it_acts_as_the_holder(self):
         m = self.m
         m.claim("a", "t")
