@@ -172,6 +172,7 @@ static void project_artifacts(struct tx *tx, json_t *e)
 		artifact_put(tx, task, json_string_value(name), pos + (int64_t)i, live);
 	if (live == LIVE_WANTED)
 		recount(tx, task);
+	tx_stir(tx, task);
 	RUN(Q(TASK_CHANGED), I(at_of(e)), I(task));
 }
 

@@ -111,6 +111,12 @@ int read_grant(struct db *db, int64_t token, struct grant *out)
 	return grant_row(r, out);
 }
 
+int grant_is_lost(const struct grant *g)
+{
+	return strcmp(g->how, "finished") != 0 && strcmp(g->how, "released") != 0 &&
+	       strcmp(g->how, "handed") != 0;
+}
+
 int mutex_row(struct rows *r, struct mutex *out)
 {
 	int got = rows_next(r);

@@ -83,6 +83,8 @@ struct mutex {
 };
 
 int read_mutex(struct db *db, int64_t token, struct mutex *out);
+/* Was an ended grant taken away, and not given back, finished or handed over by its holder? */
+int grant_is_lost(const struct grant *g);
 /* The next row of LOCK or LOCKS_NAMED. */
 int mutex_row(struct rows *r, struct mutex *out);
 int read_task(struct db *db, int64_t id, struct task *out);

@@ -83,10 +83,19 @@ int rules_open(struct tx *tx)
 		"the board is closed (control/estop): %s", estop);
 }
 
-static int may_task(const struct actor *a, const struct task *t, const struct grant *g)
+static int is_holder(struct tx *tx, const struct grant *g)
 {
+	if (g->lock)
+		return rules_is_locker(tx, g);
+	return g->session && g->session == tx->actor->session;
+}
+
+static int may_task(struct tx *tx, const struct task *t, const struct grant *g)
+{
+	const struct actor *a = tx->actor;
+
 	if (t->token)
-		return g->session == a->session && a->session;
+		return is_holder(tx, g);
 	if (t->drafter)
 		return t->drafter == a->session;
 	return !a->session && t->uid == a->uid;
@@ -98,10 +107,10 @@ static int may_result(struct tx *tx, const struct task *t, const struct grant *g
 	int64_t at;
 
 	if (t->token)
-		return g->session == tx->actor->session && tx->actor->session;
+		return is_holder(tx, g);
 	if (t->state == TASK_DONE && read_finished(tx->db, t->id, &last, &at) > 0)
 		return last.session && last.session == tx->actor->session;
-	return may_task(tx->actor, t, g);
+	return may_task(tx, t, g);
 }
 
 static int refuse_right(struct tx *tx, enum right right, const struct task *t,
@@ -160,7 +169,7 @@ int rules_may(struct tx *tx, enum right right, const struct task *t, const struc
 		may = 1;
 		break;
 	case RIGHT_TASK:
-		may = a->is_operator || may_task(a, t, &g);
+		may = a->is_operator || may_task(tx, t, &g);
 		break;
 	case RIGHT_RESULT:
 		may = a->is_operator || may_result(tx, t, &g);

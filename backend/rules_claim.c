@@ -219,12 +219,28 @@ int rules_emit_grant(struct tx *tx, const char *kind, const struct task *t, json
 	return tx_emit(tx, kind, body);
 }
 
+/* Asked through the file of a claim that the actor lost: a late act. 0, or refused. */
+static int check_late(struct tx *tx, const struct change *c)
+{
+	struct grant g;
+	int got = c->token ? read_grant(tx->db, c->token, &g) : 0;
+
+	if (got < 0)
+		return tx_fail(tx, got);
+	if (!got || !g.ended || !g.session || g.session != tx->actor->session || !grant_is_lost(&g))
+		return 0;
+	return rules_late(tx, c, &g);
+}
+
 int rule_claim(struct tx *tx, const struct change *c)
 {
 	struct session s;
 	struct task t;
 	json_t *body;
-	int err = rules_task(tx, c->name, &t);
+	int err = check_late(tx, c);
+
+	if (!err)
+		err = rules_task(tx, c->name, &t);
 
 	if (!err)
 		err = rules_actor(tx, &s);
@@ -263,14 +279,18 @@ static int refuse_not_holder(struct tx *tx, const struct grant *g, const char *m
 			 "%s is held by session %s, you are session %s", g->name, g->holder, me);
 }
 
-/* May the asker act on what a lock holds? It is the locking process's, and its descendants'. */
-static int check_lock(struct tx *tx, const struct grant *g)
+int rules_is_locker(struct tx *tx, const struct grant *g)
 {
 	const struct actor *a = tx->actor;
-	int is = g->pid && a->pid ? tx->world->descends(tx->world, a->pid, g->pid, g->start) > 0 :
-				    !g->pid && g->session && g->session == a->session;
 
-	if (is)
+	return g->pid && a->pid ? tx->world->descends(tx->world, a->pid, g->pid, g->start) > 0 :
+				  !g->pid && g->session && g->session == a->session;
+}
+
+/* May the asker act on what a lock holds? 0, or refused. */
+static int check_lock(struct tx *tx, const struct grant *g)
+{
+	if (rules_is_locker(tx, g))
 		return 0;
 	return tx_refuse(tx, EPERM, "leave it to its holder; operators: control/break",
 			 "%s is locked by process %d, and you are not started by it", g->name,

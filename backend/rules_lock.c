@@ -3,7 +3,6 @@
  * wait is not refused: the writer keeps the change in line (backend/waiters.h).
  */
 #include <errno.h>
-#include <string.h>
 
 #include "backend/rules.h"
 #include "backend/text.h"
@@ -27,12 +26,6 @@ static json_t *locker_body(struct tx *tx, const char *key, const char *name,
 			 (json_int_t)a->pid, "start", (json_int_t)a->start, "boot", tx->boot_id);
 }
 
-/* Was it taken away, and not given back or finished by its holder? */
-static int is_lost(const struct grant *g)
-{
-	return strcmp(g->how, "finished") != 0 && strcmp(g->how, "released") != 0;
-}
-
 /*
  * The descriptor of C locked this name before. 1: it still has the lock, 0: it gave it
  * back itself; else refused, since it was taken away.
@@ -45,7 +38,7 @@ static int still_locked(struct tx *tx, const struct change *c)
 
 	if (!got)
 		got = read_mutex(tx->db, c->token, &m) > 0;
-	else if (got > 0 && g.ended && is_lost(&g))
+	else if (got > 0 && g.ended && grant_is_lost(&g))
 		return rules_late(tx, c, &g);
 	else if (got > 0 && g.ended)
 		return 0;

@@ -66,8 +66,10 @@ static int ask_again(struct request *r, int64_t id)
 	struct grant g;
 	struct change *c;
 
-	if (read_grant(r->db, id, &g) <= 0 || g.ended)
+	if (read_grant(r->db, id, &g) <= 0)
 		return -ESTALE;
+	if (g.ended && (!g.session || g.session != r->actor.session))
+		return -ESTALE; /* the kernel looks again */
 	c = request_change(r, CHANGE_CLAIM, g.name);
 	if (!c)
 		return request_error(r);
@@ -95,8 +97,10 @@ int claim_open(struct request *r, int64_t id, int flags)
 		return err;
 	if (!(flags & O_APPEND))
 		return ask_again(r, id);
-	if (read_grant(r->db, id, &g) <= 0 || g.ended)
+	if (read_grant(r->db, id, &g) <= 0)
 		return -ESTALE;
+	if (g.ended)
+		return ask_again(r, id);
 	if (g.lock)
 		return 0; /* the writer knows whose process it is */
 	if (!r->actor.session || g.session != r->actor.session)

@@ -871,8 +871,14 @@ static void unlock_done(struct change *c)
 {
 	struct ll *l = c->arg;
 
-	l->closing--;
-	change_free(c);
+	if (!(c->flags & CHANGE_SURE))
+		l->closing--;
+	if (c->flags & CHANGE_SURE || (c->result.err != -ENOSPC && c->result.err != -ENOMEM)) {
+		change_free(c);
+		return;
+	}
+	c->flags = CHANGE_SURE; /* later, and nobody waits for it */
+	store_commit(l->fs->store, c);
 }
 
 /* Give back what H has locked, without an answer: it is closed, or locked otherwise. */
@@ -883,7 +889,6 @@ static void drop_lock(struct ll *l, struct handle *h)
 	if (!h->lock || !c)
 		return;
 	c->token = h->lock;
-	c->flags = CHANGE_SURE;
 	c->done = unlock_done;
 	c->arg = l;
 	l->closing++;
@@ -938,9 +943,16 @@ static int unlock_asked(struct op *op, struct handle *h)
 	if (!request_change(&op->r, CHANGE_UNLOCK, NULL))
 		return request_error(&op->r);
 	op->r.change->token = h->lock;
-	op->r.change->flags = CHANGE_SURE;
-	h->lock = 0;
 	return 0;
+}
+
+static void reply_unlocked(struct op *op)
+{
+	struct handle *h = handle_get(op->fh);
+
+	if (h && op->r.change)
+		h->lock = 0;
+	reply_ok(op);
 }
 
 static void ll_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, int how)
@@ -953,7 +965,7 @@ static void ll_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, 
 		return;
 	op->fh = fi->fh;
 	if (how & LOCK_UN) {
-		op_finish(op, unlock_asked(op, h), reply_ok);
+		op_finish(op, unlock_asked(op, h), reply_unlocked);
 		return;
 	}
 	if (h)

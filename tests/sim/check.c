@@ -560,10 +560,11 @@ static void check_leases(struct run *s)
 		g = model_grant(&s->m, s->m.tasks[t].token);
 		keep(s, g);
 		if (now(s) > g->upper + 5000)
-			sim_fail(s,
-				 "the lease of %s (token %lld) goes on %lld ms after its end; the store has %lld",
-				 task_name(t), (long long)g->token, (long long)(now(s) - g->upper),
-				 (long long)fixture_grant_now(&s->w.f, g->token).expires);
+			sim_fail(
+				s,
+				"the lease of %s (token %lld) goes on %lld ms after its end; the store has %lld",
+				task_name(t), (long long)g->token, (long long)(now(s) - g->upper),
+				(long long)fixture_grant_now(&s->w.f, g->token).expires);
 	}
 }
 

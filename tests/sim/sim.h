@@ -83,7 +83,7 @@ struct model {
 	struct m_member members[MEMBERS];
 	int n_members;
 	int64_t seq, bytes;
-	int64_t issued; /* the highest token that anybody was told */
+	int64_t issued;		  /* the highest token that anybody was told */
 	int64_t lease, lease_max; /* control/, ms */
 	int estop;
 	int session_limit, uid_limit; /* control/limits */
