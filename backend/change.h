@@ -78,7 +78,7 @@ struct change {
 	unsigned flags;
 	struct actor actor;
 	enum thing_kind of; /* SET: what `thing` is */
-	int64_t thing;	    /* 0 where a name says it all */
+	int64_t thing;	    /* 0 where a name says it all; LOCK in line: the task */
 	int64_t token;	    /* the grant a handle or a node stands for; 0: none */
 	uint32_t uid;	    /* CHOWN */
 	int32_t pid;	    /* JOIN, ANCHOR, EXIT: the process */

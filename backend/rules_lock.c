@@ -168,6 +168,9 @@ int rule_lock(struct tx *tx, const struct change *c)
 	got = read_task_named(tx->db, c->name, &t);
 	if (got < 0)
 		return tx_fail(tx, got);
+	if (c->thing && (!got || t.id != c->thing))
+		return tx_refuse(tx, ENOENT, "take another task", "%s was cancelled meanwhile",
+				 c->name);
 	return got ? lock_task(tx, c, &t, &s) : lock_mutex(tx, c, &s);
 }
 

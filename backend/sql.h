@@ -224,6 +224,7 @@ SQL(OWN_OVERLAP, "SELECT g.token FROM grants g JOIN artifacts a ON a.task = g.ta
 SQL(FIND_MUTEX, "SELECT min(token) FROM locks WHERE name = ?2 HAVING count(*) > 0")
 SQL(LIST_MUTEX, "SELECT min(token), name FROM locks GROUP BY name HAVING min(token) > ?2 ORDER BY min(token)")
 SQL(STAT_MUTEX, "SELECT uid, since FROM locks WHERE token = ?1")
+SQL(MUTEX_WAS, "SELECT json_extract(line, '$.mutex') FROM events WHERE seq = ?")
 SQL(MUTEX_NAME, "SELECT name FROM locks WHERE token = ?")
 SQL(FIND_NONE, "SELECT 1 WHERE ?1 IS NULL AND ?2 IS NULL")
 SQL(LIST_NONE, "SELECT 1, '' WHERE ?1 IS NULL AND ?2 IS NULL")

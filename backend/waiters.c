@@ -183,8 +183,10 @@ void waiters_rollback(struct waiters *l)
 		DL_FOREACH_SAFE2(line->waiting, c, next, wait_next)
 		{
 			c->served = 0;
-			if (c->joined)
-				leave(line, c);
+			if (!c->joined)
+				continue;
+			c->thing = 0;
+			leave(line, c);
 		}
 		drop_empty(l, line);
 	}

@@ -185,6 +185,7 @@ static void join_line(struct store *s, struct tx *tx, struct change *c)
 				c->actor.uid);
 	else if (read_task_named(tx->db, c->name, &t) < 0)
 		err = tx_fail(tx, -EIO);
+	c->thing = t.id; /* what it waits for, should the name be another's by then */
 	if (!err)
 		err = waiters_join(&s->waiters, c, blocker, t.id);
 	c->result.err = err;

@@ -28,6 +28,7 @@ struct handle {
 	int64_t as;	     /* the session whose directory it was opened through; 0: none */
 	uint64_t dir;	     /* a door: the directory it is in; 0: no door */
 	char *name;	     /* a door, a mutex: its name; owned */
+	int late;	     /* opened when it was gone: to be locked, not to be read */
 	int64_t lock;	     /* flock: the token; 0: not locked */
 	int shared;
 	struct change

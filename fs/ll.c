@@ -54,6 +54,7 @@ struct op {
 	struct buf text;
 	int append;
 	size_t size;
+	int late;	      /* opens what has gone */
 	struct waiter waiter; /* a lock that may have to wait */
 	struct op *next;
 };
@@ -625,6 +626,65 @@ static int open_lockable(struct op *op, struct handle *h)
 	return h->name ? 0 : -ENOMEM;
 }
 
+/*
+ * Who opens what was let go since it was looked up is told ESTALE, and the kernel looks
+ * again; but once only. Where locks go from hand to hand it finds the next one gone as
+ * well, and flock would fail: so the second time it is opened all the same. It can be
+ * locked, which goes by name; there is nothing to read.
+ */
+#define LATE_MS 1000
+#define LATES 64
+
+static struct late {
+	int32_t tid;
+	int64_t at; /* ms since boot; 0: none */
+	char name[NAME_BUFFER];
+} lates[LATES];
+
+/* The name of the claim or mutex that INO was; owned by the caller. NULL: none. */
+static char *name_that_was(struct request *r, uint64_t ino)
+{
+	struct grant g;
+
+	switch (node_of(ino)->row) {
+	case ROW_CLAIM:
+	case ROW_SESSION_CLAIM:
+		return read_grant(r->db, NODE_ID(ino), &g) > 0 ? strdup(g.name) : NULL;
+	case ROW_MUTEX:
+		return db_text(r->db, Q(MUTEX_WAS), I(NODE_ID(ino)));
+	default:
+		return NULL;
+	}
+}
+
+/* The node of OP is gone. Is it the second in a row of that name for this thread? */
+static int is_late_again(struct op *op)
+{
+	struct world *w = store_world(op->ll->fs->store);
+	struct late *l = &lates[(uint32_t)op->r.tid % LATES];
+	char *name = op->r.node ? name_that_was(&op->r, op->r.ino) : NULL;
+	int64_t now = w->boot_ms(w);
+	int again;
+
+	if (!name)
+		return 0;
+	again = l->at && l->tid == op->r.tid && now - l->at < LATE_MS && strcmp(l->name, name) == 0;
+	l->tid = op->r.tid;
+	l->at = again ? 0 : now;
+	(void)snprintf(l->name, sizeof(l->name), "%s", name);
+	free(name);
+	return again;
+}
+
+/* Like open_lockable and its text, of a node that is gone. */
+static int open_late(struct op *op, struct handle *h)
+{
+	h->late = 1;
+	h->as = node_session(&op->r, op->r.node, NODE_ID(h->ino));
+	h->name = name_that_was(&op->r, h->ino);
+	return h->name ? 0 : -ESTALE;
+}
+
 static void reply_opened(struct op *op)
 {
 	struct handle *h;
@@ -636,8 +696,8 @@ static void reply_opened(struct op *op)
 		return;
 	}
 	h->at = store_bytes(op->ll->fs->store);
-	err = open_lockable(op, h);
-	if (!err && (op->fi.flags & O_ACCMODE) != O_WRONLY && op->r.node->show)
+	err = op->late ? open_late(op, h) : open_lockable(op, h);
+	if (!err && !op->late && (op->fi.flags & O_ACCMODE) != O_WRONLY && op->r.node->show)
 		err = node_show(&op->r, op->r.ino, &h->text);
 	reply_open_file(op, h);
 	if (err)
@@ -706,6 +766,10 @@ static void ll_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if ((fi->flags & O_ACCMODE) != O_RDONLY)
 		request_op(&op->r, "open", ino, NULL);
 	err = open_checked(op, fi->flags);
+	if (err == -ESTALE && (fi->flags & O_ACCMODE) == O_RDONLY && is_late_again(op)) {
+		op->late = 1;
+		err = 0;
+	}
 	if (!err && op->r.node->flags & NODE_VERDICT)
 		open_verdict(op);
 	else
@@ -792,7 +856,7 @@ static void ll_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	struct handle *h = handle_get(fi->fh);
 	const struct node *n = node_of(ino);
 
-	if (!h || !n)
+	if (!h || !n || h->late)
 		(void)fuse_reply_err(req, ESTALE);
 	else if (n->flags & NODE_STREAM)
 		read_stream(req, ino, size, off);
