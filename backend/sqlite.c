@@ -127,6 +127,8 @@ int db_open(const char *path, enum db_mode mode, const char *vfs, struct db **ou
 		return -ENOMEM;
 	flags |= mode == DB_WRITE ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE :
 				    SQLITE_OPEN_READONLY;
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS,
+			     0); /* nobody asks; before the first use alone */
 	err = db_errno(sqlite3_open_v2(path, &db->conn, flags, vfs));
 	if (!err)
 		err = db_prepare_connection(db, mode);

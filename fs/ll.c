@@ -601,90 +601,6 @@ static void ll_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 	op_finish(op, err, op->r.change ? reply_created : reply_door);
 }
 
-/* What flock will need to know of it: a mutex goes by its name, as does a door. */
-static int open_lockable(struct op *op, struct handle *h)
-{
-	const struct node *n = op->r.node;
-	const struct handle *door = handle_get((uint64_t)NODE_ID(h->ino));
-	struct mutex m;
-
-	if (n->lock && n->row != ROW_DOOR)
-		h->as = node_session(&op->r, n, NODE_ID(h->ino));
-	if (n->row == ROW_MUTEX) {
-		if (read_mutex(op->r.db, NODE_ID(h->ino), &m) <= 0)
-			return -ESTALE;
-		h->name = strdup(m.name);
-	} else if (n->row == ROW_DOOR) { /* opened anew through a descriptor */
-		if (!door || !door->dir)
-			return -ESTALE;
-		h->dir = door->dir;
-		h->as = door->as;
-		h->name = strdup(door->name);
-	} else {
-		return 0;
-	}
-	return h->name ? 0 : -ENOMEM;
-}
-
-/*
- * Who opens what was let go since it was looked up is told ESTALE, and the kernel looks
- * again; but once only. Where locks go from hand to hand it finds the next one gone as
- * well, and flock would fail: so the second time it is opened all the same. It can be
- * locked, which goes by name; there is nothing to read.
- */
-#define LATE_MS 1000
-#define LATES 64
-
-static struct late {
-	int32_t tid;
-	int64_t at; /* ms since boot; 0: none */
-	char name[NAME_BUFFER];
-} lates[LATES];
-
-/* The name of the claim or mutex that INO was; owned by the caller. NULL: none. */
-static char *name_that_was(struct request *r, uint64_t ino)
-{
-	struct grant g;
-
-	switch (node_of(ino)->row) {
-	case ROW_CLAIM:
-	case ROW_SESSION_CLAIM:
-		return read_grant(r->db, NODE_ID(ino), &g) > 0 ? strdup(g.name) : NULL;
-	case ROW_MUTEX:
-		return db_text(r->db, Q(MUTEX_WAS), I(NODE_ID(ino)));
-	default:
-		return NULL;
-	}
-}
-
-/* The node of OP is gone. Is it the second in a row of that name for this thread? */
-static int is_late_again(struct op *op)
-{
-	struct world *w = store_world(op->ll->fs->store);
-	struct late *l = &lates[(uint32_t)op->r.tid % LATES];
-	char *name = op->r.node ? name_that_was(&op->r, op->r.ino) : NULL;
-	int64_t now = w->boot_ms(w);
-	int again;
-
-	if (!name)
-		return 0;
-	again = l->at && l->tid == op->r.tid && now - l->at < LATE_MS && strcmp(l->name, name) == 0;
-	l->tid = op->r.tid;
-	l->at = again ? 0 : now;
-	(void)snprintf(l->name, sizeof(l->name), "%s", name);
-	free(name);
-	return again;
-}
-
-/* Like open_lockable and its text, of a node that is gone. */
-static int open_late(struct op *op, struct handle *h)
-{
-	h->late = 1;
-	h->as = node_session(&op->r, op->r.node, NODE_ID(h->ino));
-	h->name = name_that_was(&op->r, h->ino);
-	return h->name ? 0 : -ESTALE;
-}
-
 static void reply_opened(struct op *op)
 {
 	struct handle *h;
@@ -696,7 +612,7 @@ static void reply_opened(struct op *op)
 		return;
 	}
 	h->at = store_bytes(op->ll->fs->store);
-	err = op->late ? open_late(op, h) : open_lockable(op, h);
+	err = op->late ? lock_opened_late(&op->r, h) : lock_opened(&op->r, h);
 	if (!err && !op->late && (op->fi.flags & O_ACCMODE) != O_WRONLY && op->r.node->show)
 		err = node_show(&op->r, op->r.ino, &h->text);
 	reply_open_file(op, h);
@@ -766,7 +682,7 @@ static void ll_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if ((fi->flags & O_ACCMODE) != O_RDONLY)
 		request_op(&op->r, "open", ino, NULL);
 	err = open_checked(op, fi->flags);
-	if (err == -ESTALE && (fi->flags & O_ACCMODE) == O_RDONLY && is_late_again(op)) {
+	if (err == -ESTALE && (fi->flags & O_ACCMODE) == O_RDONLY && lock_is_late(&op->r)) {
 		op->late = 1;
 		err = 0;
 	}
@@ -916,17 +832,12 @@ static void ll_write(fuse_req_t req, fuse_ino_t ino, const char *p, size_t size,
 	op_finish(op, write_checked(op, handle_get(fi->fh), p, size, off), reply_written);
 }
 
-static void ll_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-	(void)ino;
-	(void)fi;
-	(void)fuse_reply_err(req, 0);
-}
-
 static void ll_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
+	(void)ino;
 	(void)datasync;
-	ll_flush(req, ino, fi); /* every write was durable before it returned */
+	(void)fi;
+	(void)fuse_reply_err(req, 0); /* every write was durable before it returned */
 }
 
 /* --- flock --- */
@@ -1209,7 +1120,7 @@ static const struct fuse_lowlevel_ops ops = {
 	.open = ll_open,
 	.read = ll_read,
 	.write = ll_write,
-	.flush = ll_flush,
+	/* no flush: answered ENOSYS once, the kernel does not ask at every close */
 	.release = ll_release,
 	.fsync = ll_fsync,
 	.flock = ll_flock,

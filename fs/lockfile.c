@@ -1,4 +1,7 @@
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "backend/clean.h"
 #include "backend/read.h"
@@ -6,6 +9,9 @@
 #include "fs/handle.h"
 #include "fs/lockfile.h"
 #include "fs/wait.h"
+
+#define LATE_MS 1000
+#define LATES 64
 
 const struct kind mutex_kind = {
 	SQL_FIND_MUTEX, SQL_LIST_MUTEX, SQL_STAT_MUTEX, SQL_MUTEX_NAME, PARENT_ARG, 0, 0, NULL
@@ -86,4 +92,87 @@ void lock_path(struct request *r, const struct handle *h, struct buf *out)
 		node_path(r, h->dir, h->name, out);
 	else
 		node_path(r, h->ino, NULL, out);
+}
+
+/* --- opening --- */
+
+/* What flock will need to know of it: a mutex goes by its name, as does a door. */
+int lock_opened(struct request *r, struct handle *h)
+{
+	const struct node *n = r->node;
+	const struct handle *door = handle_get((uint64_t)NODE_ID(h->ino));
+	struct mutex m;
+
+	if (n->lock && n->row != ROW_DOOR)
+		h->as = node_session(r, n, NODE_ID(h->ino));
+	if (n->row == ROW_MUTEX) {
+		if (read_mutex(r->db, NODE_ID(h->ino), &m) <= 0)
+			return -ESTALE;
+		h->name = strdup(m.name);
+	} else if (n->row == ROW_DOOR) { /* opened anew through a descriptor */
+		if (!door || !door->dir)
+			return -ESTALE;
+		h->dir = door->dir;
+		h->as = door->as;
+		h->name = strdup(door->name);
+	} else {
+		return 0;
+	}
+	return h->name ? 0 : -ENOMEM;
+}
+
+/*
+ * Who opens what was let go since it was looked up is told ESTALE, and the kernel looks
+ * again; but once only. Where locks go from hand to hand it finds the next one gone as
+ * well, and flock would fail: so the second time it is opened all the same. It can be
+ * locked, which goes by name; there is nothing to read.
+ */
+static struct late {
+	int32_t tid;
+	int64_t at; /* ms since boot; 0: none */
+	char name[NAME_BUFFER];
+} lates[LATES];
+
+/* The name of the claim or mutex that INO was; owned by the caller. NULL: none. */
+static char *name_that_was(struct request *r, uint64_t ino)
+{
+	struct grant g;
+
+	switch (node_of(ino)->row) {
+	case ROW_CLAIM:
+	case ROW_SESSION_CLAIM:
+		return read_grant(r->db, NODE_ID(ino), &g) > 0 ? strdup(g.name) : NULL;
+	case ROW_MUTEX:
+		return db_text(r->db, Q(MUTEX_WAS), I(NODE_ID(ino)));
+	default:
+		return NULL;
+	}
+}
+
+/* The node of R is gone. Is it the second in a row of that name for this thread? */
+int lock_is_late(struct request *r)
+{
+	struct world *w = store_world(r->fs->store);
+	struct late *l = &lates[(uint32_t)r->tid % LATES];
+	char *name = r->node ? name_that_was(r, r->ino) : NULL;
+	int64_t now = w->boot_ms(w);
+	int again;
+
+	if (!name)
+		return 0;
+	again = l->at && l->tid == r->tid && now - l->at < LATE_MS && strcmp(l->name, name) == 0;
+	l->tid = r->tid;
+	l->at = again ? 0 : now;
+	(void)snprintf(l->name, sizeof(l->name), "%s", name);
+	free(name);
+	return again;
+}
+
+/* Like lock_opened and its text, of a node that is gone. */
+int lock_opened_late(struct request *r, struct handle *h)
+{
+	h->late = 1;
+	h->as = node_session(r, r->node, NODE_ID(h->ino));
+	h->name = name_that_was(r, h->ino);
+	return h->name ? 0 : -ESTALE;
 }

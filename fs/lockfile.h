@@ -18,6 +18,15 @@ int lock_door(struct request *r, int64_t id, struct handle *h);
 int mutex_show(struct request *r, int64_t id, struct buf *out);
 int door_show(struct request *r, int64_t id, struct buf *out);
 
+/* H has been opened: what flock will need to know of it. 0, -ESTALE, -ENOMEM. */
+int lock_opened(struct request *r, struct handle *h);
+/*
+ * R opens for reading what has gone: shall it be opened all the same, to be locked and not
+ * to be read (lock_opened_late)? If not the answer is ESTALE, and the kernel looks again.
+ */
+int lock_is_late(struct request *r);
+int lock_opened_late(struct request *r, struct handle *h);
+
 /* "claims/T", as it was opened. */
 void lock_path(struct request *r, const struct handle *h, struct buf *out);
 

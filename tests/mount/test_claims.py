@@ -1128,7 +1128,7 @@ class Crash(Case):
         self.refused("ENOTCONN", os.write, fd, b"y\n")
         m.start()
         self.refused("ENOTCONN", os.write, fd, b"y\n")
-        self.refused("ENOTCONN", os.close, fd)
+        os.close(fd)
         self.assertEqual(m.column("t"), "claims")
 
 
