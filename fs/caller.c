@@ -213,6 +213,34 @@ static int scan_value(struct scan *s, const char *key, int64_t *out)
 	return r == 0 ? -EIO : 0;
 }
 
+/*
+ * Start times as a reader in another time namespace would see them are shifted by its
+ * offset of the boot clock: without it they are the same for every daemon of this boot.
+ */
+static int64_t boot_offset_ms(void)
+{
+	static _Atomic int64_t offset;
+	static _Atomic int known;
+	long long s = 0, ns = 0;
+	const char *line;
+	char buf[256];
+
+	if (known)
+		return offset;
+	if (read_small(AT_FDCWD, "/proc/self/timens_offsets", buf, sizeof(buf)) < 0)
+		return 0; /* no such namespaces */
+	line = strstr(buf, "boottime");
+	if (line && sscanf(line, "boottime %lld %lld", &s, &ns) == 2)
+		offset = (int64_t)s * 1000 + ns / 1000000;
+	known = 1;
+	return offset;
+}
+
+int64_t caller_start_ms(int64_t start)
+{
+	return start * (1000 / sysconf(_SC_CLK_TCK)) + boot_offset_ms();
+}
+
 /* The start of the field `n` behind the one `p` is in, NULL if none. */
 static const char *skip_fields(const char *p, int n)
 {
@@ -236,7 +264,7 @@ static int parse_stat(const char *line, struct stat_line *out)
 		return -EIO;
 	out->state = *state;
 	out->threads = strtoll(threads, NULL, 10);
-	out->start = strtoll(start, NULL, 10);
+	out->start = strtoll(start, NULL, 10) - boot_offset_ms() / (1000 / sysconf(_SC_CLK_TCK));
 	return 0;
 }
 

@@ -32,7 +32,7 @@
 struct proc {
 	int32_t pid;   /* thread group id */
 	int32_t ppid;  /* parent; 0: none, or outside our pid namespace */
-	int64_t start; /* clock ticks after boot (field 22 of stat) */
+	int64_t start; /* clock ticks after boot (field 22 of stat), whatever our time namespace */
 	uint32_t uid;  /* real user id */
 };
 
@@ -115,6 +115,11 @@ int caller_is_init(int32_t pid);
  * Ids are given in order, and begin anew behind the highest. -errno.
  */
 int32_t caller_last_pid(void);
+
+/*
+ * A start time as milliseconds of CLOCK_BOOTTIME, as this process reads that clock.
+ */
+int64_t caller_start_ms(int64_t start);
 
 /*
  * The id the kernel drew for this boot: 36 characters (a lower-case UUID) and
