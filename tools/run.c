@@ -39,6 +39,7 @@ static const int forwarded[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGU
 struct run {
 	struct mnt m;
 	char id[NAME_LEN_MAX + 1];
+	int64_t renew; /* ms after which to say that it lives; 0: the mount sees that itself */
 	sigset_t mask;
 };
 
@@ -145,6 +146,33 @@ static int begin(struct run *r, const char *id)
 	return err ? refused(r, err) : TOOL_YES;
 }
 
+/* Where the mount cannot see into our pid namespace nobody joins: we say that we live. */
+static void look_whether_seen(struct run *r)
+{
+	AUTO_BUF struct buf who = BUF_INIT;
+	char word[64];
+	int64_t lease;
+
+	if (mnt_read(&r->m, &who, "sessions/%s/whoami", r->id) ||
+	    mnt_value(buf_text(&who), "pid", word, sizeof(word)) || strcmp(word, "-") != 0)
+		return;
+	if (mnt_read_line(&r->m, word, sizeof(word), "control/lease") ||
+	    duration_parse(word, &lease))
+		lease = 60000;
+	r->renew = lease / 3;
+	warnx("the mount does not see this process: the session is renewed while the command runs, and ends with its lease if this is killed");
+}
+
+static void renew(const struct run *r)
+{
+	char path[MNT_PATH];
+
+	if (!r->renew)
+		return;
+	(void)snprintf(path, sizeof(path), "sessions/%s", r->id);
+	(void)utimensat(r->m.fd, path, NULL, 0); /* a loss is for the command to notice */
+}
+
 /* An outcome may have ended it before: that is success here. */
 static void end(const struct run *r)
 {
@@ -162,14 +190,12 @@ static void end(const struct run *r)
 /* In the child: become a member, and the process with which the session ends. 0 or -errno. */
 static int join(const struct run *r)
 {
-	char pid[32];
-	int err = mnt_write(&r->m, "0\n", 2, "sessions/%s/procs", r->id);
+	int err;
 
-	if (err)
-		return err;
-	(void)snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
-	err = mnt_write(&r->m, pid, strlen(pid), "sessions/%s/anchor", r->id);
-	return err == -ENOENT ? 0 : err;
+	if (r->renew)
+		return 0;
+	err = mnt_write(&r->m, "0\n", 2, "sessions/%s/procs", r->id);
+	return err ? err : mnt_write(&r->m, "0\n", 2, "sessions/%s/anchor", r->id);
 }
 
 __attribute__((noreturn)) static void child(const struct run *r, char **argv)
@@ -205,8 +231,17 @@ static void forward(pid_t pid, const siginfo_t *si)
 		(void)kill(pid, si->si_signo);
 }
 
+/* The next signal, or none for as long as the session need not be renewed. 0: none. */
+static int next_signal(const struct run *r, const sigset_t *signals, siginfo_t *si)
+{
+	struct timespec t = { .tv_sec = r->renew / 1000, .tv_nsec = r->renew % 1000 * 1000000 };
+	int got = r->renew ? sigtimedwait(signals, si, &t) : sigwaitinfo(signals, si);
+
+	return got > 0 ? got : 0;
+}
+
 /* Wait for the command, passing signals on. Its wait status. */
-static int await(pid_t pid, const sigset_t *signals)
+static int await(const struct run *r, pid_t pid, const sigset_t *signals)
 {
 	siginfo_t si;
 	int status;
@@ -218,7 +253,9 @@ static int await(pid_t pid, const sigset_t *signals)
 			return status;
 		if (got < 0 && errno != EINTR)
 			err(NOT_RUN, "lost sight of the command");
-		if (sigwaitinfo(signals, &si) > 0 && si.si_signo != SIGCHLD)
+		if (!next_signal(r, signals, &si))
+			renew(r);
+		else if (si.si_signo != SIGCHLD)
 			forward(pid, &si);
 	}
 }
@@ -240,6 +277,7 @@ static int run_command(struct run *r, char **argv)
 	int status;
 	pid_t pid;
 
+	look_whether_seen(r);
 	catch_signals(r, &signals);
 	pid = fork();
 	if (pid < 0) {
@@ -248,7 +286,7 @@ static int run_command(struct run *r, char **argv)
 	}
 	if (!pid)
 		child(r, argv);
-	status = await(pid, &signals);
+	status = await(r, pid, &signals);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : KILLED + WTERMSIG(status);
 }
 

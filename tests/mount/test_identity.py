@@ -700,6 +700,32 @@ class OutsideThePidNamespace(unittest.TestCase):
         self.assertEqual(read(self.path("sessions", "s1", "state")), "ended outcome\n")
         self.assertTrue(read(self.path("tasks", "t", "state")).startswith("done s1 "))
 
+    def test_run_says_that_it_lives_for_what_it_runs(self):
+        write(self.path("control", "lease"), "300ms\n")
+        with subprocess.Popen([COORDFS, "run", "--session", "r", "--mount", self.dir, "--", "bash", "-c",
+                               "echo up; read line; exit 7"], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as p:
+            self.addCleanup(p.kill)
+            self.assertEqual(p.stdout.readline(), "up\n")
+            os.mkdir(self.path("tasks", "t"))
+            os.rename(self.path("ideas", "t"), self.path("ready", "t"))
+            with open(self.path("sessions", "r", "claims", "t"), "x", encoding="utf-8"):
+                pass
+            renewed = value(read(self.path("claims", "t")), "token")
+            passed = [0]
+
+            def three_leases():
+                passed[0] += 1
+                self.assertEqual(value(read(self.path("claims", "t")), "token"), renewed)
+                return passed[0] > 100
+
+            wait_for(three_leases, "a second or more to pass")
+            p.stdin.write("\n")
+            _, err = p.communicate()
+        self.assertEqual(p.returncode, 7)
+        self.assertIn("does not see", err)
+        self.assertEqual(read(self.path("sessions", "r", "state")), "ended removed\n")
+
     def test_the_environment_is_not_seen_and_why_says_so(self):
         os.mkdir(self.path("sessions", "s1"))
         os.mkdir(self.path("tasks", "t"))
