@@ -219,7 +219,7 @@ void handle_granted(struct request *r, int64_t token)
  */
 static int is_older(const struct contest *c, const struct actor *a)
 {
-	int64_t tick = 1000 / sysconf(_SC_CLK_TCK), start = a->start * tick;
+	int64_t tick = 1000 / sysconf(_SC_CLK_TCK), start = caller_start_ms(a->start);
 	int began_anew = labs((long)a->pid - c->last) > ANEW;
 
 	if (start + tick <= c->at)
