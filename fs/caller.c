@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -213,34 +214,6 @@ static int scan_value(struct scan *s, const char *key, int64_t *out)
 	return r == 0 ? -EIO : 0;
 }
 
-/*
- * Start times as a reader in another time namespace would see them are shifted by its
- * offset of the boot clock: without it they are the same for every daemon of this boot.
- */
-static int64_t boot_offset_ms(void)
-{
-	static _Atomic int64_t offset;
-	static _Atomic int known;
-	long long s = 0, ns = 0;
-	const char *line;
-	char buf[256];
-
-	if (known)
-		return offset;
-	if (read_small(AT_FDCWD, "/proc/self/timens_offsets", buf, sizeof(buf)) < 0)
-		return 0; /* no such namespaces */
-	line = strstr(buf, "boottime");
-	if (line && sscanf(line, "boottime %lld %lld", &s, &ns) == 2)
-		offset = (int64_t)s * 1000 + ns / 1000000;
-	known = 1;
-	return offset;
-}
-
-int64_t caller_start_ms(int64_t start)
-{
-	return start * (1000 / sysconf(_SC_CLK_TCK)) + boot_offset_ms();
-}
-
 /* The start of the field `n` behind the one `p` is in, NULL if none. */
 static const char *skip_fields(const char *p, int n)
 {
@@ -264,8 +237,35 @@ static int parse_stat(const char *line, struct stat_line *out)
 		return -EIO;
 	out->state = *state;
 	out->threads = strtoll(threads, NULL, 10);
-	out->start = strtoll(start, NULL, 10) - boot_offset_ms() / (1000 / sysconf(_SC_CLK_TCK));
+	out->start = strtoll(start, NULL, 10);
 	return 0;
+}
+
+static pthread_once_t ahead_known = PTHREAD_ONCE_INIT;
+static int64_t ahead_ticks;
+
+static void find_ahead(void)
+{
+	long long seconds = 0, ns = 0;
+	char buf[256];
+	const char *line;
+	int dir = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return;
+	if (read_small(dir, "timens_offsets", buf, sizeof(buf)) > 0 &&
+	    (line = strstr(buf, "boottime")) &&
+	    sscanf(line, "boottime %lld %lld", &seconds, &ns) >= 1)
+		ahead_ticks =
+			seconds * sysconf(_SC_CLK_TCK) + ns / (1000000000 / sysconf(_SC_CLK_TCK));
+	(void)close(dir);
+}
+
+/* How far the time since boot is ahead in this process's time namespace. */
+static int64_t ahead(void)
+{
+	(void)pthread_once(&ahead_known, find_ahead);
+	return ahead_ticks;
 }
 
 static int read_stat(int dir, const char *name, struct stat_line *out)
@@ -273,7 +273,15 @@ static int read_stat(int dir, const char *name, struct stat_line *out)
 	char buf[2048];
 	ssize_t r = read_small(dir, name, buf, sizeof(buf));
 
-	return r < 0 ? (int)r : parse_stat(buf, out);
+	r = r < 0 ? r : parse_stat(buf, out);
+	if (r == 0)
+		out->start -= ahead(); /* the same for daemons of all time namespaces */
+	return (int)r;
+}
+
+int64_t caller_start_ms(int64_t start)
+{
+	return (start + ahead()) * (1000 / sysconf(_SC_CLK_TCK));
 }
 
 static bool is_dead(const struct stat_line *s)

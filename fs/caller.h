@@ -32,7 +32,7 @@
 struct proc {
 	int32_t pid;   /* thread group id */
 	int32_t ppid;  /* parent; 0: none, or outside our pid namespace */
-	int64_t start; /* clock ticks after boot (field 22 of stat), whatever our time namespace */
+	int64_t start; /* clock ticks after boot (field 22 of stat), in no time namespace */
 	uint32_t uid;  /* real user id */
 };
 
@@ -49,6 +49,8 @@ int caller_proc(int32_t tid, struct proc *out);
  * be told. A process whose first thread has ended runs while others do.
  */
 int caller_alive(int32_t pid, int64_t start);
+/* When a process that started at `start` did, in ms of our CLOCK_BOOTTIME. */
+int64_t caller_start_ms(int64_t start);
 
 /*
  * A descriptor that gets readable when the process `pid` that started at
@@ -115,11 +117,6 @@ int caller_is_init(int32_t pid);
  * Ids are given in order, and begin anew behind the highest. -errno.
  */
 int32_t caller_last_pid(void);
-
-/*
- * A start time as milliseconds of CLOCK_BOOTTIME, as this process reads that clock.
- */
-int64_t caller_start_ms(int64_t start);
 
 /*
  * The id the kernel drew for this boot: 36 characters (a lower-case UUID) and

@@ -545,6 +545,8 @@ static void reply_created(struct op *op)
 	uint64_t ino;
 	int err = node_lookup(&op->r, op->r.ino, op->r.change->name, &ino);
 
+	if (err == -ENOENT) /* granted, and lost before we could say so: the kernel asks again */
+		err = -ESTALE;
 	if (!err)
 		err = fill_entry(op->ll, &op->r, ino, &e);
 	if (!err && !(h = handle_new(&op->r, ino, op->fi.flags)))

@@ -6,7 +6,9 @@ system calls, not programs. Whoever runs the fleet kills and stops clients at ra
 and an operator breaks claims and closes the board now and then. testimony() reads the
 files back, for witness.py.
 """
+import contextlib
 import errno
+import fcntl
 import json
 import mmap
 import os
@@ -68,24 +70,37 @@ class Witness:
         return None if answer != "ok" else told if told is not None else True
 
 
+def too_long(_number, _frame):
+    raise InterruptedError(errno.EINTR, "waited long enough")
+
+
 class Client(Witness):
     """A worker: its session's (by paths), or joined to it (by names)."""
 
-    def __init__(self, *args, session, joined, others):
+    def __init__(self, *args, session, joined, anchored, others):
         super().__init__(*args)
-        self.session, self.joined, self.others = session, joined, others
+        self.session, self.joined, self.anchored, self.others = session, joined, anchored, others
         self.mine = {}  # task: a descriptor, or -1
+        self.over = False
+        self.locked = set()  # those of them that the descriptor holds
         self.stale = []  # (task, token, descriptor) of claims that may have ended
         self.tokens = {}
 
     def start(self, fresh):
         if fresh:
             self.act("register", lambda: os.mkdir(self.m.path("sessions", self.session)), s=self.session)
-        if self.joined:
-            try:
-                lib.write(self.m.path("sessions", self.session, "procs"), "0\n")
-            except OSError:
-                self.joined = False
+        for wanted, name in ((self.joined, "procs"), (self.anchored, "anchor")):
+            if wanted:
+                with contextlib.suppress(OSError):
+                    lib.write(self.m.path("sessions", self.session, name), "0\n")
+        self.joined = self.joined and str(os.getpid()) in self.procs()
+        signal.signal(signal.SIGALRM, too_long)
+
+    def procs(self):
+        try:
+            return lib.read(self.m.path("sessions", self.session, "procs")).split()
+        except OSError:
+            return []
 
     def claims(self, task):
         if self.joined:
@@ -122,7 +137,24 @@ class Client(Witness):
         os.rename(self.m.path("ready", task), path)
         return -1
 
-    WAYS = ("touch", "excl", "excl_reading", "trunc", "mv", "touch", "mv")
+    def ask_lock(self, path, _task, how=fcntl.LOCK_EX | fcntl.LOCK_NB):
+        fd = os.open(path, os.O_RDONLY | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(fd, how)
+        except OSError:
+            os.close(fd)
+            raise
+        return fd
+
+    def ask_wait(self, path, task):
+        """flock -w: whether it has it when the time is over, it cannot know."""
+        signal.setitimer(signal.ITIMER_REAL, self.random.uniform(0.01, 0.2))
+        try:
+            return self.ask_lock(path, task, fcntl.LOCK_EX)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    WAYS = ("touch", "excl", "excl_reading", "trunc", "mv", "touch", "mv", "lock", "lock", "wait")
 
     def claim(self, task):
         # the handle that won makes the winner's touch no question: so not with one's own
@@ -133,7 +165,11 @@ class Client(Witness):
                     s=self.session, t=task, w=way):
             self.forget(task)
             self.mine[task] = fds[0]
-            self.look(task)
+            if way in ("lock", "wait"):
+                self.locked.add(task)
+            got = self.look(task)
+            if got and got["session"] == "-":
+                self.over = True  # the session is no more: it is the process's alone
         for fd in fds if task not in self.mine else ():
             os.close(fd)
 
@@ -175,6 +211,7 @@ class Client(Witness):
         """Not held any more, as far as this client knows."""
         fd = self.mine.pop(task, -1)
         self.tokens.pop(task, 0)
+        self.locked.discard(task)
         if fd >= 0:
             os.close(fd)
 
@@ -187,8 +224,8 @@ class Client(Witness):
             fd = os.open(self.claims(task), os.O_WRONLY | os.O_APPEND)
         except OSError:
             return
-        self.look(task)
-        if self.tokens.get(task) != token:
+        got = self.look(task)
+        if not got or (got["token"], got["session"]) != (token, self.session):
             os.close(fd)  # which claim it is of is not known
             return
         self.stale.append((task, token, fd))
@@ -197,8 +234,18 @@ class Client(Witness):
 
     # --- letting go
 
+    def unlock(self, task):
+        fd, token = self.mine[task], self.tokens.get(task)
+        if token:
+            self.act("release", lambda: fcntl.flock(fd, fcntl.LOCK_UN), s=self.session, t=task, w="unlock",
+                     token=token)
+        self.forget(task)
+
     def release(self, task):
         way = self.random.choice(("rm", "mv"))
+        if task in self.locked and self.random.random() < 0.6:
+            self.unlock(task)
+            return
         path = self.claims(task)
         fn = (lambda: os.unlink(path)) if way == "rm" else (lambda: os.rename(path, self.m.path("ready", task)))
         self.act("release", fn, s=self.session, t=task, w=self.how())
@@ -259,7 +306,7 @@ class Client(Witness):
             self.reopen(self.random.choice(done or [task]))
 
     def run(self, going):
-        while going():
+        while going() and not self.over:
             self.step()
             if self.acts % 64 == 0 and not os.path.exists(self.m.path("sessions", self.session, "claims")):
                 return
@@ -297,7 +344,7 @@ class Fleet:
         self.pids = {}  # of the living: number
         self.stopped = {}  # pid: until when
         self.sessions = {i: "" for i in range(clients)}
-        self.members = set()
+        self.members = set()  # sessions that have processes
         self.runs = self.kills = self.pauses = 0
 
     def done(self):
@@ -310,13 +357,13 @@ class Fleet:
         """A new process of client NUMBER; its SESSION when it goes on with one."""
         self.runs += 1
         run, seed = self.runs, self.random.random()
-        joined = number % 2 == 0
+        joined, anchored = number % 2 == 0, number % 3 == 0
         fresh = session is None
         if fresh and number % 4 == 3 and self.sessions[number - 1] and self.random.random() < 0.5:
             session, fresh = self.sessions[number - 1], False  # two who share one
         session = session or f"w{number}.{run}"
         self.sessions[number] = session
-        if joined:
+        if joined or anchored:
             self.members.add(session)
         pid = os.fork()
         if pid:
@@ -331,7 +378,7 @@ class Fleet:
                 if self.uid is not None:
                     lib.become(self.uid)
                 names = list(self.sessions.values())
-                c = Client(*args, session=session, joined=joined, others=lambda: [n for n in names if n])
+                c = Client(*args, session=session, joined=joined, anchored=anchored, others=lambda: [n for n in names if n])
                 c.start(fresh)
                 c.run(self.going)
         except BaseException as e:  # pylint: disable=broad-except
@@ -404,4 +451,6 @@ class Fleet:
                     acts.append(last)
                 else:
                     last.answer, last.end, last.told = said["e"], said["t1"], said["told"]
+                    if last.answer == "EINTR" and last.more.get("w") == "wait":
+                        last.answer = None  # the signal may have come behind the yes
         return acts

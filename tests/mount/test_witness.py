@@ -65,7 +65,7 @@ BREAKS = {
          ("backend/sql.h", '"INSERT INTO grants(', '"INSERT OR REPLACE INTO grants(')], "comes after"),
     "anybody gives back anything": (
         [("backend/rules_claim.c", "if (got && !out->ended && out->session == s.id)", "if (got && !out->ended)")],
-        "yes, but the log does not say so: release"),
+        "was not told yes to"),
     "a lease ends a little early": (
         [("backend/rules_lease.c", "Q(LEASE_DUE), I(tx->boot))", "Q(LEASE_DUE), I(tx->boot + 90))")],
         "ms early"),

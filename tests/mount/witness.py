@@ -83,9 +83,10 @@ class Task:
 
 
 class Claim:
-    def __init__(self, token, session, pid, at, ttl):
-        self.token, self.session, self.pid, self.ttl = token, session, pid, ttl
-        self.renewed = at  # ms, by the log: no lease ends sooner
+    def __init__(self, e, session):
+        self.token, self.session, self.pid, self.ttl = e["token"], session, e["pid"], e["ttl_ms"]
+        self.lock = bool(e.get("lock"))  # by flock: as long as its descriptor is open
+        self.renewed = e["at"]  # ms, by the log: no lease ends sooner
 
 
 class Act:
@@ -116,6 +117,7 @@ class Checker:
         self.complaints = []
         self.token = self.seq = 0
         self.unreported = collections.defaultdict(set)  # session: tokens lost and not told yet
+        self.waits = collections.defaultdict(list)  # task: acts that may stand in line
         self.acting = collections.defaultdict(list)  # session: (start, end) wall ms
 
     def complain(self, text):
@@ -182,8 +184,6 @@ class Checker:
         if t.claim:
             self.complain(f"{e['seq']}: {e['task']} is granted to {session}, but {t.claim.session} holds it"
                           f" with token {t.claim.token}")
-        if t.state != "ready" or self.unmet(e["task"]):
-            self.complain(f"{e['seq']}: {e['task']} is granted, but it is {t.state}, needs {self.unmet(e['task'])}")
         if token <= self.token:
             self.complain(f"{e['seq']}: token {token} comes after {self.token}")
         if session in self.ended:
@@ -195,12 +195,15 @@ class Checker:
             self.complain(f"{e['seq']}: {e['task']} is granted with {hit[1]}, which overlaps {hit[2]} of {hit[0]},"
                           f" held by {self.live[hit[0]].session}")
         self.token = max(self.token, token)
-        t.claim = self.live[e["task"]] = Claim(token, session, e["pid"], e["at"], e["ttl_ms"])
+        t.claim = self.live[e["task"]] = Claim(e, session)
         self.lost.pop((session, e["task"]), None)
 
     def event_claim(self, e):
         if self.estop:
             self.complain(f"{e['seq']}: {e['task']} is granted while estop is set")
+        if self.tasks[e["task"]].state != "ready" or self.unmet(e["task"]):
+            self.complain(f"{e['seq']}: {e['task']} is granted, but is {self.tasks[e['task']].state},"
+                          f" and needs {self.unmet(e['task'])}")
         self.grant(e, e["session"])
 
     def must_be_live(self, e, token="token"):
@@ -238,6 +241,8 @@ class Checker:
             self.check_lease(e, c)
 
     def check_lease(self, e, c):
+        if c.lock:
+            self.complain(f"{e['seq']}: {e['task']} is held by flock, and expires")
         if e["at"] + GRACE_MS < c.renewed + c.ttl:
             self.complain(f"{e['seq']}: the lease of {e['task']} ended {c.renewed + c.ttl - e['at']} ms early")
         sign = self.last_possible_sign(c, e["at"])
@@ -270,7 +275,7 @@ class Checker:
             handler(e)
         if e["event"] in EVENT.values() and e["event"] != "lost":
             for c in self.live.values():  # whoever acts renews all he holds
-                if c.session == e.get("session"):
+                if c.session == e.get("session") and e.get("pid"):  # not a descriptor that was closed
                     c.renewed = max(c.renewed, e["at"])
 
     # --- 2: each yes has its event
@@ -284,7 +289,11 @@ class Checker:
             return e["session"] == act.session
         if act.kind == "estop":
             return e["field"] == "estop" and bool(e["value"]) == bool(act.more["on"])
-        if e["session"] != act.session or e["task"] != act.task:
+        by_lock = act.more["w"] in ("lock", "wait")
+        if act.kind == "claim" and bool(e.get("lock")) != by_lock:
+            return False
+        # whose session has ended locks all the same, as the process that it is
+        if e["task"] != act.task or (e["session"] != act.session and not (by_lock and e["session"] == "-")):
             return False
         if act.kind == "handover":
             return e["to"] == act.more["to"]
@@ -293,6 +302,12 @@ class Checker:
         if act.kind == "extend":
             return set(e["added"]) | set(e["given_up"]) <= {in_log(n) for n in act.more["names"]}
         return True
+
+    @staticmethod
+    def may_have(act):
+        """Can it have an event, or none? A claim that was lost before it could be told is
+        ESTALE (see check_lost_at_once)."""
+        return act.answer is None or (act.kind == "claim" and act.answer == "ESTALE")
 
     def match(self):
         """Each client's acts and the events of its pid, both in their order."""
@@ -307,24 +322,51 @@ class Checker:
                     mine[e["pid"]].append(e)
         todo = collections.defaultdict(list)
         for a in self.acts:
-            if a.kind in EVENT and a.answer in ("ok", None):
+            if a.kind in EVENT and (a.answer == "ok" or self.may_have(a)) and a.more.get("w") != "unlock":
                 todo[a.pid].append(a)
         for pid in pids:
-            self.match_one(pid, collections.deque(todo[pid]), mine[pid])
+            self.match_one(pid, todo[pid], mine[pid])
 
     def match_one(self, pid, acts, events):
+        """Which acts are the events'? One without an answer may have none; so there may
+        be several ways, of which one must do: from which places in ACTS could go on, and
+        by way of which act they came there."""
+        ways = [{0: None}]
         for e in events:
-            while acts and not self.is_event_of(acts[0], e):
-                a = acts.popleft()
-                if a.answer == "ok":
-                    self.complain(f"yes, but the log does not say so: {a}; at its place is {e}")
-            if not acts:
-                self.complain(f"{e['seq']}: pid {pid} was not told yes to {e}")
+            here = {}
+            for start in ways[-1]:
+                for i in range(start, len(acts)):
+                    if self.is_event_of(acts[i], e):
+                        here.setdefault(i + 1, (start, i))
+                    if not self.may_have(acts[i]):
+                        break
+            if not here:
+                nexts = [acts[i] for i in ways[-1] if i < len(acts)]
+                self.complain(f"{e['seq']}: pid {pid} was not told yes to {e}; it was told: {nexts and nexts[0]}")
                 return
-            acts.popleft().seq = e["seq"]
-        for a in acts:
-            if a.answer == "ok":
+            ways.append(here)
+        good = [i for i in ways[-1] if all(map(self.may_have, acts[i:]))]
+        if not good:
+            a = next(a for a in acts[max(ways[-1]):] if not self.may_have(a))
+            self.complain(f"yes, but the log does not say so: {a}")
+            return
+        at = good[0]
+        for e, here in zip(reversed(events), reversed(ways)):
+            at, i = here[at]
+            acts[i].seq = e["seq"]
+
+    def match_unlocks(self):
+        """By token: whoever closes a descriptor is not always known."""
+        ends = {e["token"]: e for e in self.events if e["event"] in ("release", "finish", "lost")}
+        ends.update({e["from_token"]: e for e in self.events if e["event"] == "handover"})
+        for a in self.acts:
+            if a.more.get("w") != "unlock" or a.answer != "ok":
+                continue
+            e = ends.get(a.more["token"])
+            if not e:
                 self.complain(f"yes, but the log does not say so: {a}")
+            elif e["event"] == "release" and not e["pid"]:
+                a.seq = e["seq"]
 
     # --- 3: real time
 
@@ -357,6 +399,12 @@ class Checker:
             i = bisect.bisect_right(starts, a.end)
             a.high = max(highs[i] - 1 if i < len(highs) else last, a.low)
 
+    def check_lost_at_once(self):
+        ends = {e["token"]: e["seq"] for e in self.events if e["event"] in ("release", "finish", "lost")}
+        for a in self.acts:
+            if a.seq and a.answer == "ESTALE" and ends.get(a.seq, float("inf")) > a.high:
+                self.complain(f"{a.seq}: was granted and held, but it was told no: {a}")
+
     # --- 4: was it so at some moment?
 
     def true_now(self, a, e, fresh):
@@ -370,7 +418,8 @@ class Checker:
         if a.answer == "EINTR":  # a signal: then it has not happened, which match() sees to
             return True
         if a.session and (a.session not in self.known or a.session in self.ended):
-            return a.answer in ("ENOENT", "ESTALE", "EPERM", "ENOKEY")
+            if a.answer in ("ENOENT", "ESTALE", "EPERM", "ENOKEY"):
+                return True
         t = self.tasks[a.task] if a.task else None
         ended_just_now = (fresh and e["event"] in ("lost", "release", "finish", "handover")
                           and e["task"] == a.task)
@@ -388,6 +437,8 @@ class Checker:
 
     def refused_claim(self, a, t, _):
         why = a.answer
+        if a.more["w"] in ("lock", "wait"):
+            return self.refused_lock(a, t)
         if why in ("EBUSY", "EEXIST") and t.claim:
             return why == "EEXIST" or t.claim.session != a.session
         if why == "EEXIST":
@@ -398,11 +449,29 @@ class Checker:
             return a.more["w"] == "mv" and not self.ready(a.task)
         return why == "EROFS" and self.estop
 
+    def refused_lock(self, a, t):
+        why, hit = a.answer, self.conflict(a.task, t.artifacts)
+        blocker = t.claim or (self.live[hit[0]] if hit else None)
+        if why == "EAGAIN":  # or others wait already
+            return bool(blocker) or any(b.start < a.end and (b.end is None or b.end > a.start)
+                                        for b in self.waits[a.task])
+        if why == "EDEADLOCK":
+            return any(c.session == a.session and not c.lock
+                       and (task == a.task or self.conflict_of(a.task, task)) for task, c in self.live.items())
+        if why == "EEXIST":
+            return t.state == "done"
+        if why == "EBUSY":
+            return bool(self.unmet(a.task))
+        return why == "EROFS" and self.estop
+
+    def conflict_of(self, task, other):
+        return any(overlap(x, y) for x in self.tasks[task].artifacts for y in self.tasks[other].artifacts)
+
     def not_mine(self, a, t):
         c = t.claim
         if a.answer == "ENOENT":
             return not c or (a.more["w"] != "name" and c.session != a.session)
-        return a.answer == "EPERM" and bool(c) and c.session != a.session
+        return a.answer == "EPERM" and bool(c) and (c.session != a.session or (c.lock and c.pid != a.pid))
 
     def refused_release(self, a, t, _):
         return self.not_mine(a, t)
@@ -411,6 +480,8 @@ class Checker:
 
     def refused_handover(self, a, t, _):
         to = a.more["to"]
+        if a.answer == "EPERM" and t.claim and t.claim.lock:
+            return True  # a descriptor is not handed over
         return self.not_mine(a, t) or to in self.ended or to not in self.known
 
     def refused_extend(self, a, t, _):
@@ -421,6 +492,8 @@ class Checker:
             return bool(t.claim) and t.claim.session == a.session and t.claim.pid != a.pid
         if a.answer == "ESTALE" and a.more["w"] == "old":
             return not t.claim or t.claim.token != a.more["token"]
+        if a.answer == "EPERM" and t.claim and t.claim.lock and t.claim.pid != a.pid:
+            return True
         return self.not_mine(a, t)
 
     def refused_reopen(self, a, t, _):
@@ -468,11 +541,15 @@ class Checker:
             if a.session:
                 end = self.wall_of(a.end) if a.end is not None else float("inf")
                 self.acting[a.session].append((self.wall_of(a.start), end))
+            if a.more.get("w") == "wait":
+                self.waits[a.task].append(a)
         for acts in self.acting.values():
             acts.sort()
         self.match()
+        self.match_unlocks()
         self.check_order()
         self.windows()
+        self.check_lost_at_once()
         self.replay()
         return self.complaints
 
