@@ -47,6 +47,7 @@ struct wire {
 	struct fixture f;
 	struct fs fs;
 	struct ll *ll;
+	struct loop *loop; /* that watches processes; NULL: nobody does */
 	int kernel;	/* our end of the socket */
 	uint32_t minor; /* of the protocol */
 	struct who who;

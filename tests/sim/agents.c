@@ -14,6 +14,7 @@ enum op {
 	IDLE,
 	REGISTER,
 	JOIN,
+	ANCHOR,
 	TOUCH,
 	APPEND,
 	KEPT,
@@ -693,8 +694,8 @@ static void do_register(struct run *s, struct agent *a)
 		if (a->is == BY_CONTAINER)
 			return;
 		new_main(s, a, a->is == BY_ENV ? name : NULL);
-		if (a->is == BY_JOINING) {
-			a->op = JOIN;
+		if (a->is == BY_JOINING || rarely(s, 2)) {
+			a->op = a->is == BY_JOINING ? JOIN : ANCHOR;
 			a->stage = 0;
 		}
 	}
@@ -702,18 +703,20 @@ static void do_register(struct run *s, struct agent *a)
 
 static void do_join(struct run *s, struct agent *a)
 {
-	uint64_t node = session_dir(s, a->session, ROW_SESSION_PROCS);
+	int joins = a->op == JOIN;
+	uint64_t node = session_dir(s, a->session,
+				    joins ? ROW_SESSION_PROCS : ROW_SESSION_ANCHOR);
 	struct pending p;
 
 	switch (a->stage++) {
 	case 0:
-		p = ask(s, a, 0, "open procs of s%d", a->session);
+		p = ask(s, a, 0, "open %s of s%d", joins ? "procs" : "anchor", a->session);
 		sent(s, &p, ask_open(&s->w, node, O_WRONLY | O_TRUNC));
 		break;
 	case 1:
 		a->node2 = a->fh;
-		p = ask(s, a, 0, "join s%d", a->session);
-		decide(s, a, &p, CHANGE_JOIN, a->session);
+		p = ask(s, a, 0, "%s s%d", joins ? "join" : "anchor of", a->session);
+		decide(s, a, &p, joins ? CHANGE_JOIN : CHANGE_ANCHOR, a->session);
 		p.want.session = a->session;
 		sent(s, &p, ask_write(&s->w, node, a->node2, 0, "0\n", 2));
 		break;
@@ -722,6 +725,10 @@ static void do_join(struct run *s, struct agent *a)
 		break;
 	default:
 		finish(a);
+		if (joins && rarely(s, 2)) {
+			a->op = ANCHOR;
+			a->stage = 0;
+		}
 	}
 }
 
@@ -970,7 +977,7 @@ static void new_child(struct run *s, struct agent *a)
 	if (a->child)
 		procs_exit(a->child, 0);
 	a->child = 0;
-	if (main && !main->zombie && a->op != JOIN && below(s, 3))
+	if (main && !main->zombie && a->op != JOIN && a->op != ANCHOR && below(s, 3))
 		a->child = procs_start(a->main, a->uid, main->session, now(s));
 }
 
@@ -989,7 +996,7 @@ static void begin(struct run *s, struct agent *a)
 }
 
 static void (*const does[])(struct run *s, struct agent *a) = {
-	[REGISTER] = do_register, [JOIN] = do_join,	  [TOUCH] = do_touch,
+	[REGISTER] = do_register, [JOIN] = do_join, [ANCHOR] = do_join,	  [TOUCH] = do_touch,
 	[APPEND] = do_append,	  [KEPT] = do_kept,	  [TAKE] = do_take,
 	[FINISH] = do_finish,	  [GIVE] = do_finish,	  [HAND] = do_hand,
 	[RENEW] = do_renew,	  [LOOK] = do_look,	  [LIST] = do_list,

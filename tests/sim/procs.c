@@ -24,7 +24,7 @@ static struct {
 static struct {
 	int32_t pid;
 	int64_t start;
-} pidfds[FDS];
+} pidfds[FDS], missed;
 
 static struct watch {
 	int fd; /* -1: free */
@@ -189,6 +189,23 @@ int caller_boot_id(char out[37])
 
 /* --- pidfds and fs/loop.h --- */
 
+int caller_pidfd(int32_t pid, int64_t start)
+{
+	int fd;
+
+	if (!caller_alive(pid, start)) {
+		missed.pid = pid;
+		missed.start = start;
+		return -ESRCH;
+	}
+	fd = eventfd(0, EFD_CLOEXEC);
+	if (fd < 0 || fd >= FDS)
+		return -EMFILE;
+	pidfds[fd].pid = pid;
+	pidfds[fd].start = start;
+	return fd;
+}
+
 int loop_watch(struct loop *l, int fd, void (*fn)(void *arg), void *arg)
 {
 	(void)l;
@@ -210,13 +227,25 @@ void loop_unwatch(struct loop *l, int fd)
 			watches[i].fd = -1;
 }
 
-int procs_deliver(void)
+int procs_missed(int32_t *pid, int64_t *start)
+{
+	if (!missed.pid)
+		return 0;
+	*pid = missed.pid;
+	*start = missed.start;
+	missed.pid = 0;
+	return 1;
+}
+
+int procs_deliver(int32_t *pid, int64_t *start)
 {
 	for (int i = 0; i < watched; i++) {
 		int fd = watches[i].fd;
 
 		if (fd < 0 || fd >= FDS || caller_alive(pidfds[fd].pid, pidfds[fd].start))
 			continue;
+		*pid = pidfds[fd].pid;
+		*start = pidfds[fd].start;
 		watches[i].fn(watches[i].arg);
 		return 1;
 	}
