@@ -48,8 +48,8 @@ struct wire {
 	struct fs fs;
 	struct ll *ll;
 	struct loop *loop; /* that watches processes; NULL: nobody does */
-	int kernel;	/* our end of the socket */
-	uint32_t minor; /* of the protocol */
+	int kernel;	   /* our end of the socket */
+	uint32_t minor;	   /* of the protocol */
 	struct who who;
 	uint64_t unique; /* of the last request */
 	char sent[512];	 /* the last request, to be sent again; n_sent 0: too long */

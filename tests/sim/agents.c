@@ -61,7 +61,11 @@ static struct pending ask(struct run *s, struct agent *a, int expect, const char
 /* A request of A's is about to be sent. */
 static struct pending ask(struct run *s, struct agent *a, int expect, const char *fmt, ...)
 {
-	struct pending p = { .agent = (int)(a - s->agents), .expect = expect, .maybe = NEVER };
+	struct pending p = { .agent = a >= s->agents && a < s->agents + AGENTS ?
+					      (int)(a - s->agents) :
+					      -1,
+			     .expect = expect,
+			     .maybe = NEVER };
 	size_t n;
 	va_list ap;
 
@@ -704,8 +708,7 @@ static void do_register(struct run *s, struct agent *a)
 static void do_join(struct run *s, struct agent *a)
 {
 	int joins = a->op == JOIN;
-	uint64_t node = session_dir(s, a->session,
-				    joins ? ROW_SESSION_PROCS : ROW_SESSION_ANCHOR);
+	uint64_t node = session_dir(s, a->session, joins ? ROW_SESSION_PROCS : ROW_SESSION_ANCHOR);
 	struct pending p;
 
 	switch (a->stage++) {
@@ -996,13 +999,12 @@ static void begin(struct run *s, struct agent *a)
 }
 
 static void (*const does[])(struct run *s, struct agent *a) = {
-	[REGISTER] = do_register, [JOIN] = do_join, [ANCHOR] = do_join,	  [TOUCH] = do_touch,
-	[APPEND] = do_append,	  [KEPT] = do_kept,	  [TAKE] = do_take,
-	[FINISH] = do_finish,	  [GIVE] = do_finish,	  [HAND] = do_hand,
-	[RENEW] = do_renew,	  [LOOK] = do_look,	  [LIST] = do_list,
-	[LEAVE] = do_leave,	  [REOPEN] = do_reopen,	  [EDIT] = do_edit,
-	[MOVE] = do_move,	  [DRAFT] = do_draft,	  [CANCEL] = do_draft,
-	[BREAK] = do_break,	  [CONTROL] = do_control,
+	[REGISTER] = do_register, [JOIN] = do_join,   [ANCHOR] = do_join,   [TOUCH] = do_touch,
+	[APPEND] = do_append,	  [KEPT] = do_kept,   [TAKE] = do_take,	    [FINISH] = do_finish,
+	[GIVE] = do_finish,	  [HAND] = do_hand,   [RENEW] = do_renew,   [LOOK] = do_look,
+	[LIST] = do_list,	  [LEAVE] = do_leave, [REOPEN] = do_reopen, [EDIT] = do_edit,
+	[MOVE] = do_move,	  [DRAFT] = do_draft, [CANCEL] = do_draft,  [BREAK] = do_break,
+	[CONTROL] = do_control,
 };
 
 int agents_step(struct run *s)
@@ -1071,6 +1073,16 @@ void agents_reboot(struct run *s)
 	}
 }
 
+void kernel_closes(struct run *s, uint64_t node, uint64_t fh)
+{
+	struct fuse_release_in in = { .fh = fh };
+	struct agent kernel = { .is = BY_CONTAINER, .session = NOBODY };
+	struct pending p = ask(s, &kernel, 0, "the kernel closes");
+
+	p.agent = -1;
+	sent(s, &p, wire_send(&s->w, FUSE_RELEASE, node, &in, sizeof(in), NULL, 0));
+}
+
 /* The kernel closes what it had open, and interrupts what it waited for. */
 void agent_kill(struct run *s, int agent)
 {
@@ -1086,20 +1098,8 @@ void agent_kill(struct run *s, int agent)
 		if (s->pending[i].agent == agent)
 			s->pending[i].agent = -1;
 	for (int i = 0; i < 2; i++) {
-		struct pending p;
-
-		if (!fhs[i])
-			continue;
-		p = ask(s, a, 0, "the kernel closes");
-		p.agent = -1;
-		s->w.who = (struct who){ 0, 0, 0 };
-		{
-			struct fuse_release_in in = { .fh = fhs[i] };
-
-			sent(s, &p,
-			     wire_send(&s->w, FUSE_RELEASE, column_dir(ROW_CLAIMS), &in, sizeof(in),
-				       NULL, 0));
-		}
+		if (fhs[i])
+			kernel_closes(s, column_dir(ROW_CLAIMS), fhs[i]);
 	}
 	forget_descriptors(a);
 	finish(a);

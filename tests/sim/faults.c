@@ -166,9 +166,9 @@ static void come_up(struct run *s, int boots)
 	if (boots)
 		agents_reboot(s);
 	watch_start(s->w.fs.watch);
-	while (procs_missed(&pid, &start))
-		;
 	exit_told(s, 0, 0);
+	while (procs_missed(&pid, &start))
+		exit_told(s, pid, start);
 	for (int i = 0; i < n && !s->failed[0]; i++)
 		send_again(s, &lost[i]);
 	check_board(s);

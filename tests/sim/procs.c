@@ -24,7 +24,8 @@ static struct {
 static struct {
 	int32_t pid;
 	int64_t start;
-} pidfds[FDS], missed;
+} pidfds[FDS], missed[64];
+static int n_missed;
 
 static struct watch {
 	int fd; /* -1: free */
@@ -194,8 +195,8 @@ int caller_pidfd(int32_t pid, int64_t start)
 	int fd;
 
 	if (!caller_alive(pid, start)) {
-		missed.pid = pid;
-		missed.start = start;
+		missed[n_missed % 64].pid = pid;
+		missed[n_missed++ % 64].start = start;
 		return -ESRCH;
 	}
 	fd = eventfd(0, EFD_CLOEXEC);
@@ -229,11 +230,12 @@ void loop_unwatch(struct loop *l, int fd)
 
 int procs_missed(int32_t *pid, int64_t *start)
 {
-	if (!missed.pid)
+	if (!n_missed)
 		return 0;
-	*pid = missed.pid;
-	*start = missed.start;
-	missed.pid = 0;
+	*pid = missed[0].pid;
+	*start = missed[0].start;
+	memmove(missed, missed + 1, sizeof(missed) - sizeof(missed[0]));
+	n_missed--;
 	return 1;
 }
 

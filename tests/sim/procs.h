@@ -31,7 +31,7 @@ const struct sim_proc *procs_get(int32_t pid);
 
 /* One of those who watch for an exit that has happened is called. 0: there is none. */
 int procs_deliver(int32_t *pid, int64_t *start);
-/* Was a pidfd of a process asked for that has gone, since the last call? The last such. */
+/* Was a pidfd of a process asked for that has gone, and not told here yet? In order. */
 int procs_missed(int32_t *pid, int64_t *start);
 /* The daemon has gone, and its watches with it. */
 void procs_forget_watches(void);
