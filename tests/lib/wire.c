@@ -73,7 +73,7 @@ static void fs_init(struct wire *w)
 	(void)snprintf(w->fs.mountpoint, sizeof(w->fs.mountpoint), "/coord");
 	MUST((w->fs.why = why_new()));
 	MUST((w->fs.verdict = verdict_new(&w->fs, NULL)));
-	MUST((w->fs.watch = watch_new(&w->fs, NULL)));
+	MUST((w->fs.watch = watch_new(&w->fs, w->loop)));
 }
 
 static void fs_release(struct wire *w)

@@ -47,8 +47,9 @@ struct wire {
 	struct fixture f;
 	struct fs fs;
 	struct ll *ll;
-	int kernel;	/* our end of the socket */
-	uint32_t minor; /* of the protocol */
+	struct loop *loop; /* that watches processes; NULL: nobody does */
+	int kernel;	   /* our end of the socket */
+	uint32_t minor;	   /* of the protocol */
 	struct who who;
 	uint64_t unique; /* of the last request */
 	char sent[512];	 /* the last request, to be sent again; n_sent 0: too long */

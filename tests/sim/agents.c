@@ -14,6 +14,7 @@ enum op {
 	IDLE,
 	REGISTER,
 	JOIN,
+	ANCHOR,
 	TOUCH,
 	APPEND,
 	KEPT,
@@ -60,7 +61,11 @@ static struct pending ask(struct run *s, struct agent *a, int expect, const char
 /* A request of A's is about to be sent. */
 static struct pending ask(struct run *s, struct agent *a, int expect, const char *fmt, ...)
 {
-	struct pending p = { .agent = (int)(a - s->agents), .expect = expect, .maybe = NEVER };
+	struct pending p = { .agent = a >= s->agents && a < s->agents + AGENTS ?
+					      (int)(a - s->agents) :
+					      -1,
+			     .expect = expect,
+			     .maybe = NEVER };
 	size_t n;
 	va_list ap;
 
@@ -693,8 +698,8 @@ static void do_register(struct run *s, struct agent *a)
 		if (a->is == BY_CONTAINER)
 			return;
 		new_main(s, a, a->is == BY_ENV ? name : NULL);
-		if (a->is == BY_JOINING) {
-			a->op = JOIN;
+		if (a->is == BY_JOINING || rarely(s, 2)) {
+			a->op = a->is == BY_JOINING ? JOIN : ANCHOR;
 			a->stage = 0;
 		}
 	}
@@ -702,18 +707,19 @@ static void do_register(struct run *s, struct agent *a)
 
 static void do_join(struct run *s, struct agent *a)
 {
-	uint64_t node = session_dir(s, a->session, ROW_SESSION_PROCS);
+	int joins = a->op == JOIN;
+	uint64_t node = session_dir(s, a->session, joins ? ROW_SESSION_PROCS : ROW_SESSION_ANCHOR);
 	struct pending p;
 
 	switch (a->stage++) {
 	case 0:
-		p = ask(s, a, 0, "open procs of s%d", a->session);
+		p = ask(s, a, 0, "open %s of s%d", joins ? "procs" : "anchor", a->session);
 		sent(s, &p, ask_open(&s->w, node, O_WRONLY | O_TRUNC));
 		break;
 	case 1:
 		a->node2 = a->fh;
-		p = ask(s, a, 0, "join s%d", a->session);
-		decide(s, a, &p, CHANGE_JOIN, a->session);
+		p = ask(s, a, 0, "%s s%d", joins ? "join" : "anchor of", a->session);
+		decide(s, a, &p, joins ? CHANGE_JOIN : CHANGE_ANCHOR, a->session);
 		p.want.session = a->session;
 		sent(s, &p, ask_write(&s->w, node, a->node2, 0, "0\n", 2));
 		break;
@@ -722,6 +728,10 @@ static void do_join(struct run *s, struct agent *a)
 		break;
 	default:
 		finish(a);
+		if (joins && rarely(s, 2)) {
+			a->op = ANCHOR;
+			a->stage = 0;
+		}
 	}
 }
 
@@ -970,7 +980,7 @@ static void new_child(struct run *s, struct agent *a)
 	if (a->child)
 		procs_exit(a->child, 0);
 	a->child = 0;
-	if (main && !main->zombie && a->op != JOIN && below(s, 3))
+	if (main && !main->zombie && a->op != JOIN && a->op != ANCHOR && below(s, 3))
 		a->child = procs_start(a->main, a->uid, main->session, now(s));
 }
 
@@ -989,13 +999,12 @@ static void begin(struct run *s, struct agent *a)
 }
 
 static void (*const does[])(struct run *s, struct agent *a) = {
-	[REGISTER] = do_register, [JOIN] = do_join,	  [TOUCH] = do_touch,
-	[APPEND] = do_append,	  [KEPT] = do_kept,	  [TAKE] = do_take,
-	[FINISH] = do_finish,	  [GIVE] = do_finish,	  [HAND] = do_hand,
-	[RENEW] = do_renew,	  [LOOK] = do_look,	  [LIST] = do_list,
-	[LEAVE] = do_leave,	  [REOPEN] = do_reopen,	  [EDIT] = do_edit,
-	[MOVE] = do_move,	  [DRAFT] = do_draft,	  [CANCEL] = do_draft,
-	[BREAK] = do_break,	  [CONTROL] = do_control,
+	[REGISTER] = do_register, [JOIN] = do_join,   [ANCHOR] = do_join,   [TOUCH] = do_touch,
+	[APPEND] = do_append,	  [KEPT] = do_kept,   [TAKE] = do_take,	    [FINISH] = do_finish,
+	[GIVE] = do_finish,	  [HAND] = do_hand,   [RENEW] = do_renew,   [LOOK] = do_look,
+	[LIST] = do_list,	  [LEAVE] = do_leave, [REOPEN] = do_reopen, [EDIT] = do_edit,
+	[MOVE] = do_move,	  [DRAFT] = do_draft, [CANCEL] = do_draft,  [BREAK] = do_break,
+	[CONTROL] = do_control,
 };
 
 int agents_step(struct run *s)
@@ -1064,6 +1073,16 @@ void agents_reboot(struct run *s)
 	}
 }
 
+void kernel_closes(struct run *s, uint64_t node, uint64_t fh)
+{
+	struct fuse_release_in in = { .fh = fh };
+	struct agent kernel = { .is = BY_CONTAINER, .session = NOBODY };
+	struct pending p = ask(s, &kernel, 0, "the kernel closes");
+
+	p.agent = -1;
+	sent(s, &p, wire_send(&s->w, FUSE_RELEASE, node, &in, sizeof(in), NULL, 0));
+}
+
 /* The kernel closes what it had open, and interrupts what it waited for. */
 void agent_kill(struct run *s, int agent)
 {
@@ -1079,20 +1098,8 @@ void agent_kill(struct run *s, int agent)
 		if (s->pending[i].agent == agent)
 			s->pending[i].agent = -1;
 	for (int i = 0; i < 2; i++) {
-		struct pending p;
-
-		if (!fhs[i])
-			continue;
-		p = ask(s, a, 0, "the kernel closes");
-		p.agent = -1;
-		s->w.who = (struct who){ 0, 0, 0 };
-		{
-			struct fuse_release_in in = { .fh = fhs[i] };
-
-			sent(s, &p,
-			     wire_send(&s->w, FUSE_RELEASE, column_dir(ROW_CLAIMS), &in, sizeof(in),
-				       NULL, 0));
-		}
+		if (fhs[i])
+			kernel_closes(s, column_dir(ROW_CLAIMS), fhs[i]);
 	}
 	forget_descriptors(a);
 	finish(a);

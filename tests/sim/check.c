@@ -192,13 +192,24 @@ static int session_of(const json_t *e)
 	return atoi(event_text(e, "session") + 1);
 }
 
-static int member_lives(struct run *s, int session)
+static int lives(const struct run *s, int32_t pid, int64_t start, int boot)
 {
+	const struct sim_proc *p = procs_get(pid);
+
+	return p && p->start == start && !p->zombie && boot == s->m.boot;
+}
+
+/* Its anchor, or a process that joined it. */
+static int session_lives(const struct run *s, int session)
+{
+	const struct m_session *who = &s->m.sessions[session];
+
+	if (who->anchor && lives(s, who->anchor, who->anchor_start, who->anchor_boot))
+		return 1;
 	for (int i = 0; i < s->m.n_members; i++) {
 		const struct m_member *m = &s->m.members[i];
-		const struct sim_proc *p = procs_get(m->pid);
 
-		if (m->session == session && p && p->start == m->start && !p->zombie)
+		if (m->session == session && lives(s, m->pid, m->start, m->boot))
 			return 1;
 	}
 	return 0;
@@ -221,6 +232,7 @@ static void session_end(struct run *s, const json_t *e, int session)
 	must(s, !m->sessions[session].ended, "the end of a session that has ended", e);
 	must(s, !claims_of(s, session), "a session ended that holds claims", e);
 	m->sessions[session].ended = 1;
+	m->sessions[session].anchor = 0;
 	for (int i = 0; i < m->n_members; i++)
 		if (m->members[i].session != session)
 			m->members[n++] = m->members[i];
@@ -234,7 +246,7 @@ static void take_expired(struct run *s)
 	struct m_grant *g = grant_of(s, e, "token");
 
 	must(s, !g || now(s) > g->lower, "a lease ended before its time", e);
-	must(s, !g || now(s) >= g->acted + s->m.lease_max || !member_lives(s, g->session),
+	must(s, !g || now(s) >= g->acted + s->m.lease_max || !session_lives(s, g->session),
 	     "a lease ended whose holder lives", e);
 	grant_end(s, e, g, 'l');
 	if (g && s->m.sessions[g->session].quiet < now(s) + s->m.lease)
@@ -248,7 +260,7 @@ static void take_idle(struct run *s)
 	int session = session_of(e);
 
 	must(s, now(s) >= s->m.sessions[session].quiet, "a session ended that was not idle", e);
-	must(s, !member_lives(s, session), "a session ended whose member lives", e);
+	must(s, !session_lives(s, session), "a session ended whose member lives", e);
 	session_end(s, e, session);
 }
 
@@ -267,22 +279,155 @@ static void take_due(struct run *s)
 
 /* --- what was granted --- */
 
-static void apply_ended(struct run *s, const struct pending *p)
+/* What it holds is lost for one reason, and it ends for another. */
+static void take_end(struct run *s, const struct pending *p, int session, const char *lost,
+		     const char *reason)
 {
-	int session = p->want.session;
 	json_t *e;
 
-	if (s->m.sessions[session].ended)
-		return;
 	while (!s->failed[0] && claims_of(s, session) && (e = need(s, "lost", p))) {
 		struct m_grant *g = grant_of(s, e, "token");
 
-		must(s, strcmp(event_text(e, "reason"), "ended") == 0, "lost for what reason", e);
+		must(s, strcmp(event_text(e, "reason"), lost) == 0, "lost for what reason", e);
 		must(s, !g || g->session == session, "another session's claim ended", e);
 		grant_end(s, e, g, 'e');
 	}
-	if ((e = need(s, "end", p)))
-		session_end(s, e, session);
+	if (s->failed[0] || !(e = need(s, "end", p)))
+		return;
+	must(s, strcmp(event_text(e, "reason"), reason) == 0, "ended for what reason", e);
+	must(s, session_of(e) == session, "another session ended", e);
+	session_end(s, e, session);
+}
+
+static void apply_ended(struct run *s, const struct pending *p)
+{
+	if (!s->m.sessions[p->want.session].ended)
+		take_end(s, p, p->want.session, "ended", "removed");
+}
+
+/* --- exits --- */
+
+static int is_told_by(const struct run *s, const struct want *w, int32_t pid, int64_t start,
+		      int boot)
+{
+	if (!w->pid)
+		return boot != s->m.boot;
+	return w->pid == pid && w->start == start && boot == s->m.boot;
+}
+
+/* Is that a process that the daemon was told of, by P or by what stands right behind it? */
+static int is_told(const struct run *s, const struct pending *p, int32_t pid, int64_t start,
+		   int boot)
+{
+	if (!pid || lives(s, pid, start, boot))
+		return 0;
+	for (; p < s->pending + s->n_pending && p->want.kind == CHANGE_EXIT; p++)
+		if (is_told_by(s, &p->want, pid, start, boot))
+			return 1;
+	return 0;
+}
+
+/* A member has gone; so long as it lived its session's leases renewed themselves. */
+static void member_left(struct run *s, const struct m_member *gone)
+{
+	for (int t = 0; t < TASKS && gone->boot == s->m.boot; t++) {
+		struct m_grant *g = s->m.tasks[t].exists && s->m.tasks[t].token ?
+					    model_grant(&s->m, s->m.tasks[t].token) :
+					    NULL;
+		int64_t most;
+
+		if (!g || g->session != gone->session)
+			continue;
+		most = g->acted + s->m.lease_max;
+		most = now(s) + g->ttl < most ? now(s) + g->ttl : most;
+		if (g->lower < most)
+			g->lower = most;
+		if (g->upper < most)
+			g->upper = most;
+	}
+	if (s->m.sessions[gone->session].quiet < now(s) + s->m.lease)
+		s->m.sessions[gone->session].quiet = now(s) + s->m.lease;
+}
+
+static int find_gone(const struct run *s, const struct pending *p, const json_t *e)
+{
+	for (int i = 0; i < s->m.n_members; i++) {
+		const struct m_member *m = &s->m.members[i];
+
+		if (is_told(s, p, m->pid, m->start, m->boot) &&
+		    (!e || (event_int(e, "pid") == m->pid && event_int(e, "start") == m->start &&
+			    session_of(e) == m->session)))
+			return i;
+	}
+	return -1;
+}
+
+static int find_orphan(const struct run *s, const struct pending *p)
+{
+	for (int i = 0; i < s->m.n_sessions; i++) {
+		const struct m_session *w = &s->m.sessions[i];
+
+		if (!w->ended && is_told(s, p, w->anchor, w->anchor_start, w->anchor_boot))
+			return i;
+	}
+	return NOBODY;
+}
+
+/* The session that the next event says has exited. */
+static int next_orphan(const struct run *s, const struct pending *p)
+{
+	int session = peek() ? session_of(peek()) : NOBODY;
+	const struct m_session *w = &s->m.sessions[session >= 0 ? session : 0];
+
+	if (!next_for("lost", "exited") && !next_for("end", "exited"))
+		return NOBODY;
+	return session >= 0 && session < s->m.n_sessions && !w->ended &&
+			       is_told(s, p, w->anchor, w->anchor_start, w->anchor_boot) ?
+		       session :
+		       NOBODY;
+}
+
+static void check_exit(struct run *s, struct pending *p)
+{
+	int i;
+
+	while (!s->failed[0]) {
+		if ((i = next_orphan(s, p)) != NOBODY) {
+			take_end(s, p, i, "exited", "exited");
+		} else if (next_is("left") && (i = find_gone(s, p, peek())) >= 0) {
+			(void)take("left");
+			member_left(s, &s->m.members[i]);
+			s->m.members[i] = s->m.members[--s->m.n_members];
+		} else {
+			break;
+		}
+	}
+	/* on a full disk it is tried again with the next batch */
+	if (p + 1 < s->pending + s->n_pending && p[1].want.kind == CHANGE_EXIT && !s->full)
+		return; /* the last of them looks for all */
+	p->again = s->full && (find_orphan(s, p) != NOBODY || find_gone(s, p, NULL) >= 0);
+	if (p->again)
+		return;
+	if (!s->failed[0] && find_orphan(s, p) != NOBODY)
+		sim_fail(s, "the anchor of s%d has gone, and the session goes on",
+			 find_orphan(s, p));
+	if (!s->failed[0] && find_gone(s, p, NULL) >= 0)
+		sim_fail(s, "process %d has gone, and is a member still",
+			 s->m.members[find_gone(s, p, NULL)].pid);
+}
+
+void exit_told(struct run *s, int32_t pid, int64_t start)
+{
+	struct pending p = { .agent = -1, .unasked = 1 };
+
+	if (s->n_pending == PENDING)
+		return;
+	p.want.kind = CHANGE_EXIT;
+	p.want.pid = pid;
+	p.want.start = start;
+	(void)snprintf(p.what, sizeof(p.what), "exit of %d told", pid);
+	sim_log(s, "%s", p.what);
+	s->pending[s->n_pending++] = p;
 }
 
 static void apply_claim(struct run *s, const struct pending *p)
@@ -400,14 +545,31 @@ static void apply_join(struct run *s, const struct pending *p)
 	json_t *e;
 
 	for (int i = 0; i < m->n_members; i++)
-		if (m->members[i].pid == p->want.pid && m->members[i].start == p->want.start)
+		if (m->members[i].pid == p->want.pid && m->members[i].start == p->want.start &&
+		    m->members[i].boot == m->boot)
 			return;
 	e = need(s, "join", p);
 	if (!e || m->n_members == MEMBERS)
 		return;
 	must(s, event_int(e, "pid") == p->want.pid, "another process joined", e);
 	m->members[m->n_members++] =
-		(struct m_member){ p->want.pid, p->want.start, p->want.session };
+		(struct m_member){ p->want.pid, p->want.start, m->boot, p->want.session };
+}
+
+static void apply_anchor(struct run *s, const struct pending *p)
+{
+	struct m_session *w = &s->m.sessions[p->want.session];
+	int32_t was = w->anchor_boot == s->m.boot ? w->anchor : 0;
+	json_t *e;
+
+	if (was == p->want.pid && (!was || w->anchor_start == p->want.start))
+		return;
+	e = need(s, "anchor", p);
+	if (e)
+		must(s, event_int(e, "pid") == p->want.pid, "another process is anchor", e);
+	w->anchor = p->want.pid;
+	w->anchor_start = p->want.start;
+	w->anchor_boot = s->m.boot;
 }
 
 static void apply_board(struct run *s, const struct pending *p)
@@ -471,6 +633,9 @@ static void apply(struct run *s, const struct pending *p)
 	case CHANGE_JOIN:
 		apply_join(s, p);
 		break;
+	case CHANGE_ANCHOR:
+		apply_anchor(s, p);
+		break;
 	case CHANGE_RENEW:
 		break;
 	default:
@@ -516,13 +681,47 @@ static int is_out_of_order(const struct run *s, int err)
 	return (s->full && err == -ENOSPC) || (s->broken && err == -EIO);
 }
 
+/*
+ * What was made, and what was touched, may have ended by a later change of the same
+ * batch; then there is nothing to be shown in the answer. batch_check looks whether so.
+ */
+static int is_gone_already(const struct run *s, struct pending *p)
+{
+	(void)s;
+	if (p->err != -ESTALE && p->err != -ENOENT)
+		return 0;
+	if (p->want.kind != CHANGE_RENEW && p->want.kind != CHANGE_CLAIM &&
+	    p->want.kind != CHANGE_REGISTER && p->want.kind != CHANGE_DRAFT)
+		return 0;
+	p->gone = 1;
+	return 1;
+}
+
+static void check_gone(struct run *s, const struct pending *p)
+{
+	int there = p->want.kind == CHANGE_CLAIM ? s->m.tasks[p->want.task].token == s->m.issued :
+		    p->want.kind == CHANGE_DRAFT ? s->m.tasks[p->want.task].exists :
+						   !s->m.sessions[p->want.session].ended;
+
+	if (p->gone && there)
+		sim_fail(s, "%s: done, and answered as if it were not", p->what);
+}
+
 /* One change in its turn: what must have been answered, what must have come of it. */
 static void check_one(struct run *s, struct pending *p, int known)
 {
-	int want = p->interrupted ? -EINTR : model_answer(s, &p->want);
+	int want;
+
+	if (p->want.kind == CHANGE_EXIT) {
+		check_exit(s, p);
+		return;
+	}
+	want = p->interrupted ? -EINTR : model_answer(s, &p->want);
 
 	if (known && is_out_of_order(s, p->err))
 		return;
+	if (known && !want && is_gone_already(s, p))
+		p->err = 0;
 	if (known && p->err != want) {
 		sim_fail(s, "%s: answered %s, must be %s", p->what, errno_text(p->err),
 			 errno_text(want));
@@ -544,7 +743,7 @@ static void keep(struct run *s, struct m_grant *g)
 {
 	int64_t most = g->acted + s->m.lease_max;
 
-	if (now(s) <= g->upper || now(s) >= most || !member_lives(s, g->session))
+	if (now(s) <= g->upper || now(s) >= most || !session_lives(s, g->session))
 		return;
 	g->lower = g->lower + g->ttl < most ? g->lower + g->ttl : most;
 	g->upper = now(s) + g->ttl < most ? now(s) + g->ttl : most;
@@ -573,16 +772,18 @@ static void awake(struct run *s)
 {
 	const int64_t most = 5 * MINUTE;
 
+	int unsure = s->full || s->slept == 2; /* it may have been a batch before this one */
+
 	if (!s->slept && !(s->due > 0 && now(s) - s->due > 5000))
 		return;
-	s->slept = s->slept && s->full;
+	s->slept = s->full ? 2 : 0;
 	for (int i = 0; i < s->m.n_grants; i++) {
 		struct m_grant *g = &s->m.grants[i];
 		int64_t least = now(s) + (g->ttl < most ? g->ttl : most);
 
 		if (g->ended)
 			continue;
-		if (g->lower < least && !s->full)
+		if (g->lower < least && !unsure)
 			g->lower = least;
 		if (g->upper < least)
 			g->upper = least;
@@ -596,6 +797,8 @@ void batch_check(struct run *s, int known)
 	take_due(s);
 	for (int i = 0; i < s->n_pending && !s->failed[0]; i++)
 		check_one(s, &s->pending[i], known);
+	for (int i = 0; i < s->n_pending && !s->failed[0]; i++)
+		check_gone(s, &s->pending[i]);
 	if (peek() && !s->failed[0])
 		must(s, 0, "an event that nobody caused", peek());
 	events_whole(s);
@@ -671,7 +874,7 @@ void request_sent(struct run *s, struct pending *p)
 static void answer_all(struct run *s)
 {
 	for (int i = 0; i < s->n_pending; i++)
-		if (!take_answer(s, &s->pending[i]))
+		if (!s->pending[i].unasked && !take_answer(s, &s->pending[i]))
 			sim_fail(s, "%s: never answered", s->pending[i].what);
 }
 
@@ -679,6 +882,8 @@ void batch_run(struct run *s)
 {
 	struct pending done[PENDING];
 	int n = s->n_pending;
+	int32_t pid;
+	int64_t start;
 
 	s->due = store_due(s->w.f.store);
 	disk_pause(0); /* what fails, fails the writer */
@@ -697,8 +902,15 @@ void batch_run(struct run *s)
 	memcpy(done, s->pending, sizeof(done));
 	s->n_pending = 0;
 	for (int i = 0; i < n; i++)
+		if (done[i].again)
+			s->pending[s->n_pending++] = done[i];
+	while (procs_missed(&pid, &start))
+		exit_told(s, pid, start);
+	for (int i = 0; i < n; i++)
 		if (done[i].agent >= 0)
 			agent_answered(s, done[i].agent, done[i].err, done[i].node, done[i].fh);
+		else if (!done[i].unasked && !done[i].err && done[i].fh)
+			kernel_closes(s, done[i].node, done[i].fh);
 }
 
 void batch_settle(struct run *s, int64_t boot)

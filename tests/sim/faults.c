@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "backend/ballast.h"
+#include "fs/watch.h"
 #include "tests/lib/disk.h"
 #include "tests/sim/sim.h"
 
@@ -144,7 +145,8 @@ static int open_again(struct run *s, int boots)
 static void come_up(struct run *s, int boots)
 {
 	struct pending lost[PENDING];
-	int64_t boot = now(s);
+	int64_t boot = now(s), start;
+	int32_t pid;
 	int n = boots ? 0 : again(s, lost);
 
 	procs_forget_watches();
@@ -158,12 +160,15 @@ static void come_up(struct run *s, int boots)
 	disk_forget();
 	s->full = s->broken = 0;
 	batch_settle(s, boot);
+	s->m.boot += boots;
 	raise_leases(s, boots);
-	if (boots)
-		s->m.n_members = 0;
 	agents_cut_off(s);
 	if (boots)
 		agents_reboot(s);
+	watch_start(s->w.fs.watch);
+	exit_told(s, 0, 0);
+	while (procs_missed(&pid, &start))
+		exit_told(s, pid, start);
 	for (int i = 0; i < n && !s->failed[0]; i++)
 		send_again(s, &lost[i]);
 	check_board(s);
@@ -352,7 +357,7 @@ static void interrupt_one(struct run *s)
 	if (!s->n_pending)
 		return;
 	p = &s->pending[below(s, s->n_pending)];
-	if (p->interrupted)
+	if (p->interrupted || p->unasked)
 		return;
 	p->interrupted = 1;
 	sim_log(s, "interrupt: %s", p->what);

@@ -157,7 +157,8 @@ int model_is_op(uint32_t uid)
 static int find_member(const struct model *m, const struct sim_proc *p)
 {
 	for (int i = 0; i < m->n_members; i++)
-		if (m->members[i].pid == p->pid && m->members[i].start == p->start)
+		if (m->members[i].pid == p->pid && m->members[i].start == p->start &&
+		    m->members[i].boot == m->boot)
 			return m->members[i].session;
 	return NOBODY;
 }
@@ -366,8 +367,9 @@ static int join_answer(const struct model *m, const struct want *w)
 		return err;
 	if (m->sessions[w->session].ended)
 		return -ESTALE;
-	for (int i = 0; i < m->n_members; i++)
-		if (m->members[i].pid == w->pid && m->members[i].start == w->start)
+	for (int i = 0; i < m->n_members && w->kind == CHANGE_JOIN; i++)
+		if (m->members[i].pid == w->pid && m->members[i].start == w->start &&
+		    m->members[i].boot == m->boot)
 			return m->members[i].session == w->session ? 0 : -EBUSY;
 	return 0;
 }
@@ -451,6 +453,7 @@ int model_answer(struct run *s, const struct want *w)
 	case CHANGE_RENEW:
 		return renew_answer(m, w);
 	case CHANGE_JOIN:
+	case CHANGE_ANCHOR:
 		return join_answer(m, w);
 	case CHANGE_SET:
 		return set_answer(m, w);

@@ -24,7 +24,8 @@ static struct {
 static struct {
 	int32_t pid;
 	int64_t start;
-} pidfds[FDS];
+} pidfds[FDS], missed[64];
+static int n_missed;
 
 static struct watch {
 	int fd; /* -1: free */
@@ -189,6 +190,23 @@ int caller_boot_id(char out[37])
 
 /* --- pidfds and fs/loop.h --- */
 
+int caller_pidfd(int32_t pid, int64_t start)
+{
+	int fd;
+
+	if (!caller_alive(pid, start)) {
+		missed[n_missed % 64].pid = pid;
+		missed[n_missed++ % 64].start = start;
+		return -ESRCH;
+	}
+	fd = eventfd(0, EFD_CLOEXEC);
+	if (fd < 0 || fd >= FDS)
+		return -EMFILE;
+	pidfds[fd].pid = pid;
+	pidfds[fd].start = start;
+	return fd;
+}
+
 int loop_watch(struct loop *l, int fd, void (*fn)(void *arg), void *arg)
 {
 	(void)l;
@@ -210,13 +228,26 @@ void loop_unwatch(struct loop *l, int fd)
 			watches[i].fd = -1;
 }
 
-int procs_deliver(void)
+int procs_missed(int32_t *pid, int64_t *start)
+{
+	if (!n_missed)
+		return 0;
+	*pid = missed[0].pid;
+	*start = missed[0].start;
+	memmove(missed, missed + 1, sizeof(missed) - sizeof(missed[0]));
+	n_missed--;
+	return 1;
+}
+
+int procs_deliver(int32_t *pid, int64_t *start)
 {
 	for (int i = 0; i < watched; i++) {
 		int fd = watches[i].fd;
 
 		if (fd < 0 || fd >= FDS || caller_alive(pidfds[fd].pid, pidfds[fd].start))
 			continue;
+		*pid = pidfds[fd].pid;
+		*start = pidfds[fd].start;
 		watches[i].fn(watches[i].arg);
 		return 1;
 	}

@@ -30,7 +30,9 @@ void procs_exit(int32_t pid, int zombie);
 const struct sim_proc *procs_get(int32_t pid);
 
 /* One of those who watch for an exit that has happened is called. 0: there is none. */
-int procs_deliver(void);
+int procs_deliver(int32_t *pid, int64_t *start);
+/* Was a pidfd of a process asked for that has gone, and not told here yet? In order. */
+int procs_missed(int32_t *pid, int64_t *start);
 /* The daemon has gone, and its watches with it. */
 void procs_forget_watches(void);
 /* How many pidfds are being watched. */

@@ -93,6 +93,7 @@ static void begin(struct run *s, uint64_t seed, int64_t steps)
 	disk_seed(seed);
 	wire_open(&s->w);
 	wire_down(&s->w);
+	s->w.loop = (struct loop *)(void *)s; /* procs.c needs none */
 	s->w.f.sim.world.vfs = disk_vfs();
 	s->w.f.sim.world.alive = alive;
 	s->w.f.sim.world.descends = descends;
@@ -105,6 +106,9 @@ static void begin(struct run *s, uint64_t seed, int64_t steps)
 
 static void step(struct run *s)
 {
+	int64_t start;
+	int32_t pid;
+
 	s->step++;
 	faults_step(s);
 	if (s->failed[0])
@@ -113,8 +117,8 @@ static void step(struct run *s)
 		time_pass(s, 1000 + below(s, 10000)); /* all are stopped */
 	if (s->n_pending && below(s, 3) == 0)
 		batch_run(s);
-	while (rarely(s, 3) && procs_deliver())
-		;
+	while (rarely(s, 3) && s->n_pending < PENDING - 2 && procs_deliver(&pid, &start))
+		exit_told(s, pid, start);
 	if (s->step % 1000 == 0 && !s->failed[0] && !s->full)
 		check_all(s);
 }
@@ -195,6 +199,7 @@ static void run_here(uint64_t seed, int64_t steps, struct outcome_of_run *out)
 static int run(uint64_t seed, int64_t steps, uint64_t *hash)
 {
 	static struct outcome_of_run *out;
+	int status;
 	pid_t pid;
 
 	if (!out)
@@ -210,8 +215,12 @@ static int run(uint64_t seed, int64_t steps, uint64_t *hash)
 		(void)fflush(stdout);
 		_exit(0);
 	}
-	if (pid < 0 || waitpid(pid, NULL, 0) != pid)
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		abort();
+	if (WIFSIGNALED(status))
+		printf("\n*** seed %llu: ended by signal %d\nagain: make sim SEED=%llu STEPS=%lld\n",
+		       (unsigned long long)seed, WTERMSIG(status), (unsigned long long)seed,
+		       (long long)steps);
 	total.seeds++;
 	total.ops += out->ops;
 	total.passed += !out->failed;

@@ -26,7 +26,7 @@
 #define SESSIONS 4096 /* ever registered in one run */
 #define PENDING 48
 #define MEMBERS 64
-#define LOG_LINES 4800
+#define LOG_LINES 4000
 #define LOG_WIDTH 180
 
 #define NOBODY (-1)
@@ -63,15 +63,18 @@ struct m_session {
 	int64_t id;
 	uint32_t uid;
 	int ended;
-	int64_t acted; /* ms since boot: the last change of its own */
-	int64_t quiet; /* idle from then on, at the earliest */
-	unsigned lost; /* bit of each task it lost and has not taken anew */
+	int64_t acted;	/* ms since boot: the last change of its own */
+	int64_t quiet;	/* idle from then on, at the earliest */
+	unsigned lost;	/* bit of each task it lost and has not taken anew */
+	int32_t anchor; /* process; 0: none */
+	int64_t anchor_start;
+	int anchor_boot;
 };
 
 struct m_member {
 	int32_t pid;
 	int64_t start;
-	int session;
+	int boot, session;
 };
 
 struct model {
@@ -82,6 +85,7 @@ struct model {
 	int n_grants, cap_grants;
 	struct m_member members[MEMBERS];
 	int n_members;
+	int boot; /* the how manieth */
 	int64_t seq, bytes;
 	int64_t issued;		  /* the highest token that anybody was told */
 	int64_t lease, lease_max; /* control/, ms */
@@ -118,6 +122,9 @@ struct pending {
 	int expect; /* 0, -errno, DEFERRED */
 	int maybe;  /* another answer that is right: 0, -errno, DEFERRED; else NEVER */
 	int interrupted;
+	int unasked; /* the daemon's own change */
+	int again;   /* and not decided yet */
+	int gone;    /* done, and answered that it is not there: ended in the same batch */
 	int answered, err;
 	uint64_t node, fh;  /* of the answer */
 	uint64_t must_node; /* what the answer must name; 0: anything */
@@ -172,7 +179,7 @@ struct run {
 	struct pending pending[PENDING];
 	int n_pending;
 	int64_t due;	  /* what the timer was set to before the batch */
-	int slept;	  /* the machine, since the last batch */
+	int slept;	  /* the machine, since the last batch; 2: or one before it */
 	int full, broken; /* the disk, since the last batch that went through */
 	int boots;
 	int64_t cut_at; /* the batch that a power cut will meet; 0: none is planned */
@@ -199,6 +206,8 @@ void agents_init(struct run *s);
 int agents_step(struct run *s);
 /* The answer to one of an agent's requests. */
 void agent_answered(struct run *s, int agent, int err, uint64_t node, uint64_t fh);
+/* Nobody has the descriptor any more. */
+void kernel_closes(struct run *s, uint64_t node, uint64_t fh);
 /* The daemon has gone: what waits for it fails, descriptors are void. */
 void agents_cut_off(struct run *s);
 /* A new boot: no process of before is there any more. */
@@ -242,6 +251,8 @@ void check_all(struct run *s);
  * events will show, or did not. BOOT: when it would have been decided, ms since boot.
  */
 void batch_settle(struct run *s, int64_t boot);
+/* The daemon was told of the exit of a process; pid 0: of all those of former boots. */
+void exit_told(struct run *s, int32_t pid, int64_t start);
 /* A request was sent: its answer now, or it is pending. */
 void request_sent(struct run *s, struct pending *p);
 
