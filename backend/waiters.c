@@ -73,7 +73,7 @@ int64_t waiters_count(const struct waiters *l, uint32_t uid)
 
 	for (const struct line *line = l->all; line; line = line->hh.next)
 		for (const struct change *c = line->waiting; c; c = c->wait_next)
-			n += c->actor.uid == uid;
+			n += c->actor.uid == uid && !c->served;
 	return n;
 }
 
@@ -146,6 +146,7 @@ void waiters_wait(struct waiters *l, const struct change *c, int64_t blocker)
 	if (!line)
 		return;
 	line->stirred = 0;
+	l->touched = 1; /* the blocker may be of this batch, which may fail */
 	set_blocker(line, blocker);
 }
 

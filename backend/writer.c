@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "backend/ballast.h"
@@ -49,6 +50,7 @@ static rule_fn *const rules[CHANGE_KINDS] = {
 #define AWAKE_MS 300000 /* after a suspend a lease has so much more, at most */
 #define SLEPT_MS 1000	/* a suspend */
 #define STALL_MS 5000	/* so late nothing ends while the daemon runs */
+#define AGAIN_S 1	/* what could not be written and must be is tried again so often */
 
 static uint64_t hash_text(const char *s)
 {
@@ -254,7 +256,7 @@ static void say_failed(struct change *c, int err)
 
 /*
  * After a failed batch nothing of it counts: say so to every asker, but to whoever
- * only lets go; that is tried again with the next batch.
+ * only lets go; that is tried again with the next batch, or after AGAIN_S.
  */
 static struct change *batch_failed(struct store *s, struct change *all, int err)
 {
@@ -400,7 +402,7 @@ static struct change *batch_take(struct store *s, int *woken)
 	*woken = s->woken;
 	s->woken = 0;
 	(void)pthread_mutex_unlock(&s->lock);
-	if (!all || !s->again)
+	if (!s->again)
 		return all;
 	for (end = &s->again; *end;)
 		end = &(*end)->next;
@@ -506,6 +508,22 @@ void writer_turn_away(struct store *s)
 	batch_answer(s, gone);
 }
 
+/* Under the lock: until there is something to do. */
+static void wait_for_work(struct store *s)
+{
+	struct timespec until;
+	int late = 0;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += AGAIN_S;
+	while (!s->queue && !s->stopping && !s->woken && !late)
+		if (s->again)
+			late = pthread_cond_clockwait(&s->queued, &s->lock, CLOCK_MONOTONIC,
+						      &until) == ETIMEDOUT;
+		else
+			(void)pthread_cond_wait(&s->queued, &s->lock);
+}
+
 void *writer_main(void *store)
 {
 	struct store *s = store;
@@ -513,8 +531,7 @@ void *writer_main(void *store)
 
 	do {
 		(void)pthread_mutex_lock(&s->lock);
-		while (!s->queue && !s->stopping && !s->woken)
-			(void)pthread_cond_wait(&s->queued, &s->lock);
+		wait_for_work(s);
 		stop = s->stopping && !s->queue;
 		(void)pthread_mutex_unlock(&s->lock);
 		writer_run_batch(s);

@@ -29,9 +29,15 @@ static struct sim *sim_of(struct world *w)
 	return (struct sim *)(void *)w;
 }
 
+/* While a batch is run it is looked at first when that begins. */
 static int64_t sim_boot(struct world *w)
 {
-	return sim_of(w)->boot;
+	struct sim *s = sim_of(w);
+	int64_t now = s->boot;
+
+	s->boot += s->committing;
+	s->committing = 0;
+	return now;
 }
 
 static int64_t sim_wall(struct world *w)
@@ -45,18 +51,33 @@ static int sim_boot_id(struct world *w, char out[BOOT_ID_LEN])
 	return 0;
 }
 
+static const struct sim_process *sim_find(const struct sim *s, int32_t pid)
+{
+	for (int i = 0; i < FIXTURE_PROCESSES; i++)
+		if (pid && s->processes[i].pid == pid)
+			return &s->processes[i];
+	return NULL;
+}
+
 static int sim_alive(struct world *w, int32_t pid, int64_t start)
 {
-	(void)start;
+	const struct sim_process *p = sim_find(sim_of(w), pid);
+
 	for (int i = 0; i < FIXTURE_ALIVE; i++)
 		if (sim_of(w)->alive[i] == pid)
 			return 1;
-	return 0;
+	return p && p->start == start;
 }
 
 static int sim_descends(struct world *w, int32_t pid, int32_t of, int64_t start)
 {
-	return pid == of && sim_alive(w, of, start);
+	const struct sim_process *p;
+
+	if (!sim_alive(w, of, start))
+		return 0;
+	for (p = sim_find(sim_of(w), pid); p && pid != of; p = sim_find(sim_of(w), pid))
+		pid = p->parent;
+	return pid == of;
 }
 
 static int64_t sim_asleep(struct world *w)
@@ -177,7 +198,9 @@ struct change *fixture_queue(struct fixture *f, const struct ask *ask)
 
 int fixture_run(struct fixture *f)
 {
+	f->sim.committing = f->sim.commit_ms;
 	writer_run_batch(f->store);
+	f->sim.committing = 0;
 	return store_collect(f->store);
 }
 
@@ -186,6 +209,7 @@ struct outcome fixture_take(struct change *c)
 	struct outcome o = { .err = c->result.err, .id = c->result.id };
 
 	MUST(c->arg == c);
+	MUST(!c->wait_next && !c->wait_prev && !c->blocker && !c->joined && !c->served);
 	(void)snprintf(o.why, sizeof(o.why), "%s", buf_text(&c->result.why));
 	change_free(c);
 	return o;
@@ -197,6 +221,28 @@ struct outcome fixture_commit(struct fixture *f, const struct ask *ask)
 
 	(void)fixture_run(f);
 	return fixture_take(c);
+}
+
+void fixture_process(struct fixture *f, int32_t pid, int64_t start, int32_t parent)
+{
+	struct sim_process *p = f->sim.processes;
+
+	while (p->pid)
+		MUST(++p < f->sim.processes + FIXTURE_PROCESSES);
+	*p = (struct sim_process){ pid, parent, start };
+}
+
+void fixture_exit(struct fixture *f, int32_t pid)
+{
+	for (int i = 0; i < FIXTURE_PROCESSES; i++)
+		if (f->sim.processes[i].pid == pid)
+			f->sim.processes[i].pid = 0;
+}
+
+struct outcome fixture_gone(struct fixture *f, int32_t pid, int64_t start)
+{
+	fixture_exit(f, pid);
+	return commit(f, CHANGE_EXIT, .member = pid, .member_start = start, .text = f->sim.boot_id);
 }
 
 void fixture_tick(struct fixture *f)
@@ -404,6 +450,15 @@ json_t *fixture_event(struct fixture *f, const char *kind)
 
 	each_event(f, if_wanted, &w);
 	return w.last;
+}
+
+int64_t fixture_seq(struct fixture *f, const char *kind)
+{
+	json_t *e = fixture_event(f, kind);
+	int64_t seq = e ? event_int(e, "seq") : 0;
+
+	json_decref(e);
+	return seq;
 }
 
 const char *fixture_hash(struct fixture *f)

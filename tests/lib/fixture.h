@@ -18,11 +18,17 @@
 
 #define FIXTURE_UID 1000u
 #define FIXTURE_ALIVE 8
+#define FIXTURE_PROCESSES 32
 
 #define SECOND INT64_C(1000)
 #define MINUTE (60 * SECOND)
 #define HOUR (60 * MINUTE)
 #define DAY (24 * HOUR)
+
+struct sim_process {
+	int32_t pid, parent; /* pid 0: a free place */
+	int64_t start;
+};
 
 /* A world whose clocks and processes the test decides. */
 struct sim {
@@ -30,7 +36,10 @@ struct sim {
 	int64_t boot, wall; /* ms */
 	int64_t asleep;	    /* ms of boot spent in suspend */
 	char boot_id[BOOT_ID_LEN];
-	int32_t alive[FIXTURE_ALIVE]; /* pids; everybody else is gone */
+	int32_t alive[FIXTURE_ALIVE];			 /* pids, whatever their start */
+	struct sim_process processes[FIXTURE_PROCESSES]; /* everybody else is gone */
+	int64_t commit_ms; /* so long takes the commit of each batch that is run */
+	int64_t committing;
 };
 
 struct fixture {
@@ -86,6 +95,12 @@ struct outcome fixture_take(struct change *c);
 struct outcome fixture_commit(struct fixture *f, const struct ask *ask);
 #define commit(f, ...) fixture_commit((f), &(const struct ask){ __VA_ARGS__ })
 
+/* A process starts, as a child of PARENT (0: of nobody known); and is gone. */
+void fixture_process(struct fixture *f, int32_t pid, int64_t start, int32_t parent);
+void fixture_exit(struct fixture *f, int32_t pid);
+/* Such a process is gone, and the store is told. */
+struct outcome fixture_gone(struct fixture *f, int32_t pid, int64_t start);
+
 /* Let time pass on both clocks; what is due ends when it is due, as the loop's timer sees to. */
 void fixture_pass(struct fixture *f, int64_t ms);
 /* The same time passes, but the daemon stands still meanwhile. */
@@ -121,6 +136,8 @@ const char *fixture_artifacts(struct fixture *f, const char *task);
 int fixture_count(struct fixture *f, const char *kind);
 /* The last event of this kind (NULL: any); NULL: none. The caller's. */
 json_t *fixture_event(struct fixture *f, const char *kind);
+/* The number of the last event of this kind; 0: none. */
+int64_t fixture_seq(struct fixture *f, const char *kind);
 /* The state hash; static. */
 const char *fixture_hash(struct fixture *f);
 
