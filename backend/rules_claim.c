@@ -311,6 +311,7 @@ static int find_grant(struct tx *tx, const struct change *c, struct grant *out)
 	int64_t token = c->token;
 	int got, err;
 
+	*out = (struct grant){ .token = 0 };
 	if (!token) {
 		err = rules_task(tx, c->name, &t);
 		if (err)

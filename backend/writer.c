@@ -360,17 +360,16 @@ static int batch_apply(struct store *s, struct tx *tx, struct change *all, int64
 }
 
 /* Of all that was asked, what has been decided: the rest waits in line. */
-static struct change *batch_decided(struct store *s, struct change *all, struct change ***end)
+static struct change *batch_decided(struct store *s, struct change *all)
 {
-	struct change *decided = NULL, *next;
+	struct change *decided = NULL, **end = &decided, *next;
 
-	*end = &decided;
 	for (struct change *c = all; c; c = next) {
 		next = c->next;
 		if (!c->joined || c->served)
-			append(c, end);
+			append(c, &end);
 	}
-	waiters_commit(&s->waiters, append, end);
+	waiters_commit(&s->waiters, append, &end);
 	return decided;
 }
 
@@ -445,7 +444,6 @@ static int batch_again(struct store *s, struct tx *tx, struct change *all, int64
 /* All of it, in one transaction; what is decided then. */
 static struct change *batch_run(struct store *s, struct change *all)
 {
-	struct change **end;
 	struct tx tx = tx_now(s);
 	int64_t due = INT64_MAX;
 	int err;
@@ -467,7 +465,7 @@ static struct change *batch_run(struct store *s, struct change *all)
 	atomic_store(&s->seen_bytes, tx.finish);
 	atomic_store(&s->seen_seq, tx.seq);
 	atomic_store(&s->due, due);
-	return batch_decided(s, all, &end);
+	return batch_decided(s, all);
 }
 
 static void give_up(struct change *c, void *arg)

@@ -246,18 +246,18 @@ static int64_t ahead_ticks;
 
 static void find_ahead(void)
 {
-	long long seconds = 0, ns = 0;
-	char buf[256];
+	int64_t hz = sysconf(_SC_CLK_TCK), seconds;
+	char buf[256], *end;
 	const char *line;
 	int dir = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (dir < 0)
 		return;
 	if (read_small(dir, "timens_offsets", buf, sizeof(buf)) > 0 &&
-	    (line = strstr(buf, "boottime")) &&
-	    sscanf(line, "boottime %lld %lld", &seconds, &ns) >= 1)
-		ahead_ticks =
-			seconds * sysconf(_SC_CLK_TCK) + ns / (1000000000 / sysconf(_SC_CLK_TCK));
+	    (line = strstr(buf, "boottime"))) {
+		seconds = strtoll(line + strlen("boottime"), &end, 10);
+		ahead_ticks = seconds * hz + strtoll(end, NULL, 10) / (1000000000 / hz);
+	}
 	(void)close(dir);
 }
 

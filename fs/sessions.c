@@ -125,7 +125,7 @@ static size_t without_newline(const char *text, size_t n)
 
 static int procs_store(struct request *r, int64_t id, const char *text, size_t n, int append)
 {
-	struct proc p;
+	struct proc p = { .pid = 0 };
 	int err = request_identify(r, id);
 
 	(void)append;

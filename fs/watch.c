@@ -14,12 +14,11 @@
 #include "fs/watch.h"
 
 struct process {
-	int32_t pid;
-	int64_t start;
+	int64_t pid, start; /* of one width: the key has no padding */
 };
 
 struct watched {
-	struct process p; /* no padding is compared: see key_of */
+	struct process p;
 	int pidfd;
 	struct watch_table *table;
 	UT_hash_handle hh;
@@ -40,16 +39,6 @@ struct watch_table *watch_new(struct fs *fs, struct loop *loop)
 	t->fs = fs;
 	t->loop = loop;
 	return t;
-}
-
-static struct process key_of(int32_t pid, int64_t start)
-{
-	struct process p;
-
-	memset(&p, 0, sizeof(p));
-	p.pid = pid;
-	p.start = start;
-	return p;
 }
 
 static void forget(struct watched *w)
@@ -97,7 +86,7 @@ static void on_exit_of(void *arg)
 {
 	struct watched *w = arg;
 
-	say_gone(w->table, w->p.pid, w->p.start, store_boot_id(w->table->fs->store));
+	say_gone(w->table, (int32_t)w->p.pid, w->p.start, store_boot_id(w->table->fs->store));
 	forget(w);
 }
 
@@ -122,11 +111,11 @@ static int watch_pidfd(struct watch_table *t, const struct process *p, int pidfd
 /* A process of this boot. What cannot be watched ends with its leases. */
 static void watch(struct watch_table *t, int32_t pid, int64_t start)
 {
-	struct process p = key_of(pid, start);
+	struct process p = { pid, start };
 	struct watched *w = NULL;
 	int fd, err;
 
-	HASH_FIND(hh, t->all, &p, sizeof(p), w);
+	HASH_FIND(hh, t->all, &p, sizeof(p), w); /* NOLINT(clang-analyzer-*): P is whole */
 	if (w || !t->loop)
 		return;
 	fd = caller_pidfd(pid, start);
