@@ -440,17 +440,21 @@ class Fleet:
         return [p.read_text() for p in self.dir.glob("error.*")]
 
     def testimony(self):
-        """What all of them wrote down: [witness.Act]."""
-        acts = []
-        for path in self.dir.glob("[0-9]*.[0-9]*"):
-            pid, last = int(path.suffix[1:]), None
-            for line in path.read_text().splitlines():
-                said = json.loads(line)
-                if "k" in said:
-                    last = witness.Act(pid, said)
-                    acts.append(last)
-                else:
-                    last.answer, last.end, last.told = said["e"], said["t1"], said["told"]
-                    if last.answer == "EINTR" and last.more.get("w") == "wait":
-                        last.answer = None  # the signal may have come behind the yes
-        return acts
+        return testimony(self.dir, "[0-9]*.[0-9]*")
+
+
+def testimony(where, pattern):
+    """What all of them wrote down: [witness.Act]. The files are called ANYTHING.PID."""
+    acts = []
+    for path in where.glob(pattern):
+        pid, last = int(path.suffix[1:]), None
+        for line in path.read_text().splitlines():
+            said = json.loads(line)
+            if "k" in said:
+                last = witness.Act(pid, said)
+                acts.append(last)
+                continue
+            last.answer, last.end, last.told = said["e"], said["t1"], said["told"]
+            if last.answer == "EINTR" and last.more.get("w") == "wait":
+                last.answer = None  # the signal may have come behind the yes
+    return acts

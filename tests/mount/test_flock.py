@@ -345,7 +345,8 @@ class Waiting(Flock):
         m.task("wide", ["src"])
         m.claim("a", "wide")
         p = self.locker()
-        wait_for(lambda: m.sh("cat claims/t | grep ^waiters || cat blocked/t").out, "a sign of the waiter")
+        self.queued(1, "wide")
+        self.assertIn("for t", value(m.read("claims", "wide"), "waiter"))
         self.assertEqual(m.column("t"), "blocked")
         m.release("a", "wide")
         self.assertEqual(p.said(), "ok")
@@ -356,6 +357,7 @@ class Waiting(Flock):
         m.task("wide", ["src", "other"])
         m.claim("a", "wide")
         p = self.locker()
+        self.queued(1, "wide")
         m.write("-src\n", "sessions", "a", "claims", "wide", append=True)
         self.assertEqual(p.said(), "ok")
 
@@ -386,7 +388,7 @@ class Waiting(Flock):
         m.task("wide", ["src"])
         m.claim("a", "wide")
         p = self.locker()
-        self.leases_go_by(1)
+        self.queued(1, "wide")
         os.rmdir(m.path("tasks", "t"))
         self.assertEqual(p.said(), "ENOENT")
 
@@ -520,22 +522,27 @@ class Order(Flock):
         m.task("u", ["src/t/deep"])
         first = self.holder("t")
         second = self.locker("u")
-        wait_for(lambda: self.waits_somewhere("u"), "the waiter for u")
-        third = self.waiter_any("t", first)
+        self.queued(1)
+        third = self.locker("t")
+        self.queued(2)
         first.let_go()
         self.assertEqual(second.said(), "ok")
+        self.queued(1, "u")
         second.let_go()
         self.assertEqual(third.said(), "ok")
 
-    def waits_somewhere(self, name):
-        text = self.m.sh(f"cat claims/{name} blocked/{name} claims/t 2>/dev/null").out
-        return "waiter" in text or self.m.column(name) == "blocked"
-
-    def waiter_any(self, name, holder):
-        before = self.waiters(name)
-        p = self.locker(name)
-        wait_for(lambda: self.waiters(name) > before or holder.pid == 0, f"one more waiter for {name}")
-        return p
+    def test_who_waits_for_another_overlap_meanwhile_holds_nobody_up(self):
+        """A waiter reserves nothing: what is free for another is given to the other."""
+        m = self.m
+        m.task("wide", ["src", "docs"]), m.task("doc", ["docs/x"])
+        first = self.holder("t")
+        second = self.locker("wide")  # needs src, which t has; docs is free
+        self.queued(1)
+        third = self.holder("doc")
+        first.let_go()
+        self.queued(1, "doc")  # now it waits for that
+        third.let_go()
+        self.assertEqual(second.said(), "ok")
 
 
 class Inside(Flock):

@@ -54,6 +54,78 @@ class Quarrel(lib.Case):
             self.assertGreater(kinds[kind], 0, f"a quarrel without {kind} shows little")
 
 
+class Renewal(lib.Case):
+    """touch of the session against the end of its lease, and somebody who asks at that
+    moment: one outcome or the other. 10 rounds for each of COORDFS_ROUNDS."""
+
+    PAIRS = 8
+    TTL = 0.1
+
+    def client(self, name, slot):
+        return fleet.Witness(self.m, self.m.base / f"{name}.{os.getpid()}", slot, 0)
+
+    def move(self, w, s, task):
+        w.act("claim", lambda: os.rename(self.m.path("ready", task), self.m.path("sessions", s, "claims", task)),
+              s=s, t=task, w="mv")
+
+    def rm(self, w, s, task):
+        w.act("release", lambda: os.unlink(self.m.path("sessions", s, "claims", task)), s=s, t=task, w="path")
+
+    def touch(self, w, s):
+        w.act("touch", lambda: os.utime(self.m.path("sessions", s)), s=s)
+
+    def holder(self, i, rounds, go, slot):
+        w, rnd = self.client("a", slot), random.Random(SEED + i)
+        for _ in range(rounds):
+            self.move(w, f"a{i}", f"t{i}")
+            at = time.monotonic() + self.TTL + rnd.uniform(-0.01, 0.03)
+            os.write(go, f"{at:<32.6f}".encode())
+            time.sleep(max(0, at - time.monotonic()))  # the moment is what is tested
+            self.touch(w, f"a{i}")
+            self.rm(w, f"a{i}", f"t{i}")
+
+    def rival(self, i, go, slot):
+        w = self.client("b", slot)
+        while True:
+            at = os.read(go, 32)
+            if not at:
+                return
+            time.sleep(max(0, float(at) - time.monotonic()))
+            self.move(w, f"b{i}", f"t{i}")
+            self.rm(w, f"b{i}", f"t{i}")
+            self.touch(w, f"b{i}")
+
+    def fork(self, fn, *args, close=-1):
+        pid = os.fork()
+        if pid:
+            return pid
+        try:
+            if close >= 0:
+                os.close(close)
+            fn(*args, memoryview(bytearray(8)))
+        finally:
+            os._exit(0)
+
+    def test_one_outcome_or_the_other(self):
+        m, pids, rounds = self.m, [], (10 * ROUNDS + self.PAIRS - 1) // self.PAIRS
+        for i in range(self.PAIRS):
+            m.session(f"a{i}"), m.session(f"b{i}")
+            m.task(f"t{i}", ttl="100ms")
+        for i in range(self.PAIRS):
+            r, w = os.pipe2(os.O_CLOEXEC)
+            pids += [self.fork(self.rival, i, r, close=w), self.fork(self.holder, i, rounds, w, close=r)]
+            os.close(r), os.close(w)
+        for pid in pids:
+            os.waitpid(pid, 0)
+        acts = fleet.testimony(m.base, "[ab].[0-9]*")
+        wrong = witness.check(acts, m.events(), wall_of())
+        said = collections.Counter(a.answer for a in acts if a.kind == "touch" and a.session[0] == "a")
+        print(f"renewal against expiry, as it was told: {dict(said)}")
+        self.assertEqual(wrong, [], "\n".join(wrong[:20]))
+        self.assertGreater(min(said["ok"], said["EKEYEXPIRED"]), 0, "they never met")
+        self.assertEqual(sum(said.values()), rounds * self.PAIRS)
+
+
 # Builds that are broken on purpose: (file, what stands there, what is put in its place)
 # and words of the complaint that must come.
 BREAKS = {

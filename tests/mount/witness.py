@@ -86,6 +86,7 @@ class Claim:
     def __init__(self, e, session):
         self.token, self.session, self.pid, self.ttl = e["token"], session, e["pid"], e["ttl_ms"]
         self.lock = bool(e.get("lock"))  # by flock: as long as its descriptor is open
+        self.since = e["at"]
         self.renewed = e["at"]  # ms, by the log: no lease ends sooner
 
 
@@ -117,6 +118,7 @@ class Checker:
         self.complaints = []
         self.token = self.seq = 0
         self.unreported = collections.defaultdict(set)  # session: tokens lost and not told yet
+        self.touches = collections.defaultdict(list)  # session: those that were told yes
         self.waits = collections.defaultdict(list)  # task: acts that may stand in line
         self.acting = collections.defaultdict(list)  # session: (start, end) wall ms
 
@@ -245,6 +247,10 @@ class Checker:
             self.complain(f"{e['seq']}: {e['task']} is held by flock, and expires")
         if e["at"] + GRACE_MS < c.renewed + c.ttl:
             self.complain(f"{e['seq']}: the lease of {e['task']} ended {c.renewed + c.ttl - e['at']} ms early")
+        for a in self.touches[c.session]:
+            if a.start_ms >= c.since and a.end_ms <= e["at"] and e["at"] + GRACE_MS < a.start_ms + c.ttl:
+                self.complain(f"{e['seq']}: the lease of {e['task']} ended"
+                              f" {e['at'] - a.start_ms:.0f} ms after it was renewed by touch")
         sign = self.last_possible_sign(c, e["at"])
         if c.session not in self.members and e["at"] > sign + c.ttl + PROMPT_MS + PATIENCE_MS:
             self.complain(f"{e['seq']}: the lease of {e['task']} ended {e['at'] - sign - c.ttl:.0f} ms late")
@@ -541,6 +547,9 @@ class Checker:
             if a.session:
                 end = self.wall_of(a.end) if a.end is not None else float("inf")
                 self.acting[a.session].append((self.wall_of(a.start), end))
+            if a.kind == "touch" and a.answer == "ok":
+                a.start_ms, a.end_ms = self.wall_of(a.start), self.wall_of(a.end)
+                self.touches[a.session].append(a)
             if a.more.get("w") == "wait":
                 self.waits[a.task].append(a)
         for acts in self.acting.values():
