@@ -45,7 +45,10 @@ class Processes(lib.Case):
         return Shell(self, session, **kwargs)
 
     def state(self, session):
-        return self.m.read("sessions", session, "state").strip()
+        try:
+            return self.m.read("sessions", session, "state").strip()
+        except FileNotFoundError:  # somebody said rmdir while the kernel was on its way there
+            return self.m.read("sessions", session, "state").strip()
 
     def procs(self, session):
         return [int(l) for l in self.m.read("sessions", session, "procs").split()]

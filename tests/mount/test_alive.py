@@ -544,7 +544,7 @@ class Run(Anchored):
         self.assertEqual(self.m.tool("run", "--", "bash", "-c", "kill -9 $$").rc, 128 + 9)
         for name in ("INT", "TERM", "HUP", "QUIT", "USR1", "USR2"):
             with self.subTest(name):
-                p = self.launch(f"s{name}", f"trap 'echo got {name}; exit 5' {name}; echo up; while :; do read -t 1 x <> <(:); done")
+                p = self.launch(f"s{name}", f"cd /; trap 'kill $!; echo got {name}; exit 5' {name}; echo up; while :; do sleep 1 & wait $!; done")
                 self.assertEqual(p.stdout.readline(), "up\n")
                 p.send_signal(getattr(signal, f"SIG{name}"))
                 self.assertEqual((p.stdout.readline(), p.wait(lib.PATIENCE)), (f"got {name}\n", 5))
