@@ -699,9 +699,9 @@ static void do_lock(struct run *s, struct agent *a)
 {
 	switch (a->stage++) {
 	case 0:
-		a->task = below(s, NAMES);
+		a->task = rarely(s, 3) ? TASKS + below(s, NAMES - TASKS) : below(s, NAMES);
 		a->again = (rarely(s, 3) ? LOCK_NB : 0) |
-			   (rarely(s, a->task < TASKS ? 20 : 3) ? LOCK_SH : LOCK_EX);
+			   (rarely(s, a->task < TASKS ? 20 : 2) ? LOCK_SH : LOCK_EX);
 		look_claim(s, a);
 		break;
 	case 1:

@@ -1146,8 +1146,9 @@ static void awake(struct run *s)
 
 	int unsure = s->full || s->slept == 2; /* it may have been a batch before this one */
 
-	if (!s->slept && !(s->due > 0 && now(s) - s->due > 5000))
+	if (!s->slept && !(s->stalled && s->due > 0 && now(s) - s->due > 5000))
 		return;
+	s->stalled = 0;
 	s->slept = s->full ? 2 : 0;
 	for (int i = 0; i < s->m.n_grants; i++) {
 		struct m_grant *g = &s->m.grants[i];

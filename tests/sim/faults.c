@@ -366,7 +366,9 @@ static void stall(struct run *s)
 
 	sim_log(s, "STALL for %lld ms", (long long)ms);
 	advance(s, ms);
+	s->stalled = 1;
 	time_pass(s, 0);
+	s->stalled = 0;
 }
 
 /* --- what happens next --- */

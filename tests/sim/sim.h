@@ -217,6 +217,7 @@ struct run {
 	} locks[AGENTS * 4]; /* what descriptors have locked */
 	int64_t due;	     /* what the timer was set to before the batch */
 	int slept;	     /* the machine, since the last batch; 2: or one before it */
+	int stalled;	     /* the daemon stood still */
 	int full, broken;    /* the disk, since the last batch that went through */
 	int boots;
 	int64_t cut_at; /* the batch that a power cut will meet; 0: none is planned */
