@@ -1,4 +1,7 @@
-/* What agents do, request by request, as the kernel would send it. */
+/*
+ * What agents do, request by request, as the kernel would send it. One file on
+ * purpose, although longer than others: a short function for each thing they do.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>

@@ -1,4 +1,7 @@
-/* Answers and events of a batch against the model; the store as a whole. */
+/*
+ * Answers and events of a batch against the model; the store as a whole. One file on
+ * purpose, although longer than others: a short function for each kind of event.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
