@@ -288,6 +288,20 @@ static void create(struct run *s, struct agent *a, int flags)
 	sent(s, &p, ask_create(&s->w, claims_dir(s, a), task_name(a->task), flags));
 }
 
+static void forget(struct run *s, uint64_t fh)
+{
+	for (int i = 0; i < AGENTS; i++) {
+		struct agent *a = &s->agents[i];
+
+		for (int k = 0; k < OPEN; k++)
+			if (a->open[k] == fh)
+				a->open[k] = 0;
+		for (int k = 0; k < 2; k++)
+			if (a->won[k].fh == fh)
+				a->won[k].fh = 0;
+	}
+}
+
 /* Until what a closed descriptor had locked is given back, the daemon hears nobody. */
 static void let_go(struct run *s)
 {
@@ -303,9 +317,7 @@ static void close_fh(struct run *s, struct agent *a, uint64_t node, uint64_t fh)
 	struct fuse_release_in in = { .fh = fh };
 	struct pending p = ask(s, a, 0, "close %llu", (unsigned long long)fh);
 
-	for (int i = 0; i < 2 * AGENTS; i++)
-		if (s->agents[i / 2].won[i % 2].fh == fh)
-			s->agents[i / 2].won[i % 2].fh = 0;
+	forget(s, fh);
 	sent(s, &p, wire_send(&s->w, FUSE_RELEASE, node, &in, sizeof(in), NULL, 0));
 	lock_closed(s, fh);
 	let_go(s);
@@ -1136,6 +1148,9 @@ static void new_child(struct run *s, struct agent *a)
 
 static void begin(struct run *s, struct agent *a)
 {
+	for (int i = 0; i < OPEN; i++) /* what a command left open ends with it */
+		if (a->open[i] && a->open[i] != a->kept_fh)
+			kernel_closes(s, column_dir(ROW_CLAIMS), a->open[i]);
 	a->op = (int)some_op(s, a);
 	a->stage = a->again = 0;
 	a->by_path = a->session != NOBODY &&
@@ -1186,8 +1201,15 @@ void agent_answered(struct run *s, int agent, int err, uint64_t node, uint64_t f
 	a->err = err;
 	if (!err && node)
 		a->node = node;
-	if (!err && fh)
-		a->fh = fh;
+	if (err || !fh)
+		return;
+	a->fh = fh;
+	for (int i = 0; i < OPEN; i++)
+		if (!a->open[i]) {
+			a->open[i] = fh;
+			return;
+		}
+	sim_fail(s, "an agent has more than %d files open", OPEN);
 }
 
 /* --- what befalls them --- */
@@ -1196,6 +1218,7 @@ static void forget_descriptors(struct agent *a)
 {
 	a->kept_fh = a->lock_fh = 0;
 	memset(a->won, 0, sizeof(a->won));
+	memset(a->open, 0, sizeof(a->open));
 }
 
 void agents_cut_off(struct run *s)
@@ -1232,6 +1255,7 @@ void kernel_closes(struct run *s, uint64_t node, uint64_t fh)
 	struct pending p = ask(s, &kernel, 0, "the kernel closes");
 
 	p.agent = -1;
+	forget(s, fh);
 	sent(s, &p, wire_send(&s->w, FUSE_RELEASE, node, &in, sizeof(in), NULL, 0));
 	lock_closed(s, fh);
 	let_go(s);
@@ -1241,8 +1265,7 @@ void kernel_closes(struct run *s, uint64_t node, uint64_t fh)
 void agent_kill(struct run *s, int agent)
 {
 	struct agent *a = &s->agents[agent];
-	uint64_t fhs[] = { a->kept_fh, a->won[0].fh, a->lock_fh };
-	int waits = 0;
+	uint64_t waits = 0;
 
 	s->n.kills++;
 	sim_log(s, "%d is killed", agent);
@@ -1252,7 +1275,8 @@ void agent_kill(struct run *s, int agent)
 	for (int i = 0; i < s->n_pending; i++)
 		if (s->pending[i].agent == agent) {
 			s->pending[i].agent = -1;
-			waits |= s->pending[i].want.kind == CHANGE_LOCK;
+			if (s->pending[i].want.kind == CHANGE_LOCK)
+				waits = s->pending[i].want.fh;
 		}
 	for (int i = 0; i < s->n_waiting; i++) {
 		struct pending *p = &s->waiting[i];
@@ -1260,15 +1284,15 @@ void agent_kill(struct run *s, int agent)
 		if (p->agent != agent)
 			continue;
 		p->agent = -1;
-		waits = 1;
+		waits = p->want.fh;
 		if (!p->interrupted)
 			(void)ask_interrupt(&s->w, p->unique);
 		p->interrupted = 1;
 	}
 	/* the kernel closes a file when its requests have been answered */
-	for (int i = 0; i < 3 - waits && !s->failed[0]; i++)
-		if (fhs[i])
-			kernel_closes(s, column_dir(ROW_CLAIMS), fhs[i]);
+	for (int i = 0; i < OPEN && !s->failed[0]; i++)
+		if (a->open[i] && a->open[i] != waits)
+			kernel_closes(s, column_dir(ROW_CLAIMS), a->open[i]);
 	forget_descriptors(a);
 	finish(a);
 	a->waits = 0;

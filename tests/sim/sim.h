@@ -177,6 +177,8 @@ struct won {
 	int session;
 };
 
+#define OPEN 8
+
 struct agent {
 	enum identity is;
 	uint32_t uid;
@@ -190,6 +192,7 @@ struct agent {
 	int64_t paused; /* until, ms since boot */
 	/* a descriptor on a claim kept open */
 	uint64_t kept_node, kept_fh;
+	uint64_t open[OPEN];	     /* all its descriptors */
 	uint64_t lock_node, lock_fh; /* locked, or to be locked */
 	int lock_as;
 	/* descriptors whose CREATE won the grant: of this command, and the one kept */
