@@ -83,7 +83,7 @@ int rules_open(struct tx *tx)
 		"the board is closed (control/estop): %s", estop);
 }
 
-static int is_holder(struct tx *tx, const struct grant *g)
+int rules_is_holder(struct tx *tx, const struct grant *g)
 {
 	if (g->lock)
 		return rules_is_locker(tx, g);
@@ -95,7 +95,7 @@ static int may_task(struct tx *tx, const struct task *t, const struct grant *g)
 	const struct actor *a = tx->actor;
 
 	if (t->token)
-		return is_holder(tx, g);
+		return rules_is_holder(tx, g);
 	if (t->drafter)
 		return t->drafter == a->session;
 	return !a->session && t->uid == a->uid;
@@ -107,7 +107,7 @@ static int may_result(struct tx *tx, const struct task *t, const struct grant *g
 	int64_t at;
 
 	if (t->token)
-		return is_holder(tx, g);
+		return rules_is_holder(tx, g);
 	if (t->state == TASK_DONE && read_finished(tx->db, t->id, &last, &at) > 0)
 		return last.session && last.session == tx->actor->session;
 	return may_task(tx, t, g);

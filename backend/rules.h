@@ -67,6 +67,8 @@ enum artifacts_mode {
  * give up, as new JSON arrays. 0, or refused. */
 int rules_artifacts(struct tx *tx, const struct task *t, const char *text, size_t n,
 		    enum artifacts_mode mode, json_t **added, json_t **given_up);
+/* Does the actor hold the live grant G: as its session, or as who locked it? */
+int rules_is_holder(struct tx *tx, const struct grant *g);
 /* Is the actor the process that locked G, or started by it? */
 int rules_is_locker(struct tx *tx, const struct grant *g);
 /* Would TASK with these added names overlap a live claim? 0, or refused with EBUSY. */

@@ -288,7 +288,7 @@ static int set_artifacts(struct tx *tx, const struct task *t, const char *text, 
 	struct grant g;
 	int err = 0;
 
-	if (t->token && read_grant(tx->db, t->token, &g) > 0 && g.session != tx->actor->session)
+	if (t->token && read_grant(tx->db, t->token, &g) > 0 && !rules_is_holder(tx, &g))
 		return tx_refuse(
 			tx, EBUSY, "wait until it is free",
 			"%s is held by session %s: its artifacts are the holder's to change",

@@ -32,7 +32,8 @@ struct store {
 	struct change *again;	/* the writer's: to be tried anew */
 	/* The writer's: how the clocks stood, what a commit may take, what it took too long. */
 	int64_t asleep, last_boot, allow, owed, owed_boot;
-	int full; /* the disk: nothing is taken that needs room; the writer's */
+	int64_t overdue; /* the writer's: what was due when a batch failed; 0: the last one stands */
+	int full;	 /* the disk: nothing is taken that needs room; the writer's */
 
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t queued;

@@ -49,6 +49,7 @@ static rule_fn *const rules[CHANGE_KINDS] = {
 
 #define AWAKE_MS 300000 /* after a suspend a lease has so much more, at most */
 #define SLEPT_MS 1000	/* a suspend */
+#define RETRY_MS 1000	/* after a batch that failed the next one comes, asked for or not */
 #define STALL_MS 5000	/* so late nothing ends while the daemon runs */
 #define AGAIN_S 1	/* what could not be written and must be is tried again so often */
 
@@ -311,7 +312,8 @@ static int leases_clamp(struct tx *tx)
  */
 static int look_at_clocks(struct store *s, struct tx *tx)
 {
-	int64_t asleep = s->world->asleep_ms(s->world), due = atomic_load(&s->due);
+	int64_t asleep = s->world->asleep_ms(s->world);
+	int64_t due = s->overdue ? s->overdue : atomic_load(&s->due);
 	int err = 0;
 
 	if (s->owed)
@@ -457,8 +459,12 @@ static struct change *batch_run(struct store *s, struct change *all)
 		err = batch_again(s, &tx, all, &due);
 	if (err) {
 		waiters_rollback(&s->waiters);
+		if (!s->overdue)
+			s->overdue = atomic_load(&s->due);
+		atomic_store(&s->due, tx.boot + RETRY_MS);
 		return batch_failed(s, all, err);
 	}
+	s->overdue = 0;
 	s->seq = tx.seq;
 	s->finish = tx.finish;
 	clocks_seen(s, &tx);

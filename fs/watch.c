@@ -116,7 +116,7 @@ static void watch(struct watch_table *t, int32_t pid, int64_t start)
 	int fd, err;
 
 	HASH_FIND(hh, t->all, &p, sizeof(p), w); /* NOLINT(clang-analyzer-*): P is whole */
-	if (w || !t->loop)
+	if (w || !t->loop || !pid) /* 0: in a pid namespace that cannot be seen into */
 		return;
 	fd = caller_pidfd(pid, start);
 	if (fd == -ESRCH) {

@@ -566,3 +566,11 @@ Test(rules_lock, of_another_boot_is_gone_as_its_process_is)
 	cr_assert_eq(mutex_is(m), 0);
 	assert_sound(&f);
 }
+
+Test(rules_lock, an_operator_without_a_session_does_not_change_the_artifacts_of_a_lock_without_one)
+{
+	(void)locked(lock(0, 21, "T", .uid = FIXTURE_UID));
+	assert_refused(fixture_set(&f, "T", "artifacts", "src/b"), EBUSY, "is held by session");
+	cr_assert_str_eq(fixture_artifacts(&f, "T"), ":src/a");
+	assert_sound(&f);
+}

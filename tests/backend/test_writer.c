@@ -6,6 +6,7 @@
 #include "backend/store_impl.h"
 #include "backend/tx.h"
 #include "tests/lib/check.h"
+#include "tests/lib/disk.h"
 
 static struct fixture f;
 
@@ -593,4 +594,24 @@ Test(writer, a_restarted_store_looks_at_once_what_is_due)
 {
 	cr_assert_eq(fixture_restart(&f), 0);
 	cr_assert_leq(store_due(f.store), f.sim.boot);
+}
+
+/* --- a disk that is full --- */
+
+Test(writer, what_is_due_on_a_full_disk_is_not_due_at_once_again)
+{
+	fixture_stop(&f);
+	f.sim.world.vfs = disk_vfs();
+	cr_assert_eq(fixture_start(&f), 0);
+	(void)fixture_hold(&f, fixture_session(&f, "s1"), (fixture_task(&f, "T", NULL), "T"));
+	f.sim.boot = store_due(f.store) + 1;
+	f.sim.wall += HOUR;
+	disk_fail(DISK_FULL, 1, INT64_MAX / 2);
+	cr_assert_eq(commit(&f, CHANGE_TICK).err, -ENOSPC);
+	cr_assert_gt(store_due(f.store), f.sim.boot, "the timer would fire on and on");
+	disk_fail(DISK_NONE, 0, 0);
+	f.sim.boot = store_due(f.store);
+	fixture_tick(&f);
+	assert_column(&f, "T", COLUMN_READY);
+	assert_sound(&f);
 }

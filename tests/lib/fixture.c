@@ -109,8 +109,14 @@ static const char *place(void)
 
 void fixture_open(struct fixture *f)
 {
+	fixture_open_on(f, NULL);
+}
+
+void fixture_open_on(struct fixture *f, const char *vfs)
+{
 	memset(f, 0, sizeof(*f));
 	sim_init(&f->sim);
+	f->sim.world.vfs = vfs;
 	(void)snprintf(f->dir, sizeof(f->dir), "%s/coordfs-test-XXXXXX", place());
 	MUST(mkdtemp(f->dir));
 	MUST(fixture_start(f) == 0);

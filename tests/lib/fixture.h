@@ -51,6 +51,8 @@ struct fixture {
 
 /* A new store in a directory of its own. Aborts when there can be none. */
 void fixture_open(struct fixture *f);
+/* The same on another VFS of SQLite's. */
+void fixture_open_on(struct fixture *f, const char *vfs);
 /* Close the store and remove its directory. */
 void fixture_close(struct fixture *f);
 /* As a daemon that ends, and one that starts. The error of store_open. */

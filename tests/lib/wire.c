@@ -17,6 +17,7 @@
 #include "tests/lib/wire.h"
 
 #define MESSAGE_MAX (1 << 21)
+#define MINOR 38 /* of the protocol */
 
 /* The harness itself failed: no test result, a crash that says so. */
 #define MUST(x)                                                                                   \
@@ -95,9 +96,21 @@ void wire_open_as(struct wire *w, uint32_t minor)
 	attach(w);
 }
 
+void wire_open_on(struct wire *w, const char *vfs, struct loop *loop)
+{
+	memset(w, 0, sizeof(*w));
+	fixture_open_on(&w->f, vfs);
+	w->minor = MINOR;
+	w->loop = loop;
+	w->who = (struct who){ FIXTURE_UID, FIXTURE_UID, 0 };
+	MUST(node_init(&root_node) == 0);
+	fs_init(w);
+	attach(w);
+}
+
 void wire_open(struct wire *w)
 {
-	wire_open_as(w, 38);
+	wire_open_as(w, MINOR);
 }
 
 void wire_close(struct wire *w)

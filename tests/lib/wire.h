@@ -62,6 +62,8 @@ struct wire {
 void wire_open(struct wire *w);
 /* As a kernel that speaks minor MINOR of protocol 7. */
 void wire_open_as(struct wire *w, uint32_t minor);
+/* On another VFS of SQLite's, with LOOP (not NULL) to watch processes. */
+void wire_open_on(struct wire *w, const char *vfs, struct loop *loop);
 void wire_close(struct wire *w);
 /* The daemon ends and another takes over store and mount; handles are forgotten. */
 void wire_restart(struct wire *w);

@@ -1,9 +1,13 @@
-/* What agents do, request by request, as the kernel would send it. */
+/*
+ * What agents do, request by request, as the kernel would send it. One file on
+ * purpose, although longer than others: a short function for each thing they do.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "backend/clean.h"
 #include "backend/text.h"
@@ -27,6 +31,7 @@ enum op {
 	LIST,
 	LEAVE,
 	REOPEN,
+	LOCK,
 	/* the owner's */
 	EDIT,
 	MOVE,
@@ -130,7 +135,15 @@ static uint64_t node_in(const struct run *s, enum row where, int session, int ta
 {
 	const struct m_task *t = &s->m.tasks[task];
 	enum column c = model_column(&s->m, task);
+	const struct m_mutex *x = NULL;
 
+	if (where == ROW_CLAIMS && !(t->exists && t->token))
+		for (int i = 0; i < s->m.n_mutexes; i++)
+			if (s->m.mutexes[i].name == task &&
+			    (!x || s->m.mutexes[i].token < x->token))
+				x = &s->m.mutexes[i];
+	if (x)
+		return NODE_INO(x->token, ROW_MUTEX);
 	if (!t->exists)
 		return 0;
 	switch (where) {
@@ -232,10 +245,15 @@ static void open_claim(struct run *s, struct agent *a, int flags)
 
 	if (g->ended) {
 		p.expect = -ESTALE;
+		/* the second in a row that is gone is opened all the same, to be locked */
+		p.maybe = flags & O_ACCMODE ? NEVER : 0;
 	} else if (flags & O_ACCMODE) {
 		decide(s, a, &p, CHANGE_CLAIM, node_path_of(s, a->node));
 		p.want.token = g->token;
-		if (p.expect == DEFERRED && flags & O_APPEND && g->session == p.want.actor) {
+		if (p.expect == DEFERRED && flags & O_APPEND && g->lock) {
+			p.expect = 0; /* the writer knows whose process it is */
+		} else if (p.expect == DEFERRED && flags & O_APPEND && g->session >= 0 &&
+			   g->session == p.want.actor) {
 			p.expect = 0;
 			/* one of several workers of one session, who asked at the same time */
 			p.maybe = pid_of(a) ? DEFERRED : NEVER;
@@ -270,15 +288,39 @@ static void create(struct run *s, struct agent *a, int flags)
 	sent(s, &p, ask_create(&s->w, claims_dir(s, a), task_name(a->task), flags));
 }
 
+static void forget(struct run *s, uint64_t fh)
+{
+	for (int i = 0; i < AGENTS; i++) {
+		struct agent *a = &s->agents[i];
+
+		for (int k = 0; k < OPEN; k++)
+			if (a->open[k] == fh)
+				a->open[k] = 0;
+		for (int k = 0; k < 2; k++)
+			if (a->won[k].fh == fh)
+				a->won[k].fh = 0;
+	}
+}
+
+/* Until what a closed descriptor had locked is given back, the daemon hears nobody. */
+static void let_go(struct run *s)
+{
+	for (int i = 0; ll_pauses(s->w.ll) && !s->failed[0] && !store_failed(s->w.f.store); i++) {
+		batch_run(s);
+		if (i > 3)
+			sim_fail(s, "the daemon does not go on after the end of a lock");
+	}
+}
+
 static void close_fh(struct run *s, struct agent *a, uint64_t node, uint64_t fh)
 {
 	struct fuse_release_in in = { .fh = fh };
-	struct pending p = ask(s, a, 0, "close");
+	struct pending p = ask(s, a, 0, "close %llu", (unsigned long long)fh);
 
-	for (int i = 0; i < 2 * AGENTS; i++)
-		if (s->agents[i / 2].won[i % 2].fh == fh)
-			s->agents[i / 2].won[i % 2].fh = 0;
+	forget(s, fh);
 	sent(s, &p, wire_send(&s->w, FUSE_RELEASE, node, &in, sizeof(in), NULL, 0));
+	lock_closed(s, fh);
+	let_go(s);
 }
 
 /* Some lines for a claim: what to add and to give up. */
@@ -356,7 +398,9 @@ static int open_or_create(struct run *s, struct agent *a, int flags)
 	if (a->stage != 1)
 		return 0;
 	a->stage = a->err ? 3 : 2;
-	if (!a->err)
+	if (!a->err && (a->node & 0xffff) == ROW_MUTEX)
+		finish(a);
+	else if (!a->err)
 		open_claim(s, a, flags);
 	else if (a->err == -ENOENT)
 		create(s, a, flags);
@@ -552,6 +596,7 @@ static void do_look(struct run *s, struct agent *a)
 {
 	struct fuse_read_in in = { .fh = a->fh, .size = 65536 };
 	const struct m_grant *g;
+	char session[16] = "-";
 	struct pending p;
 
 	switch (a->stage++) {
@@ -559,14 +604,17 @@ static void do_look(struct run *s, struct agent *a)
 		look_claim(s, a);
 		break;
 	case 1:
-		if (a->err) {
+		if (a->err || (a->node & 0xffff) == ROW_MUTEX) {
 			finish(a);
 			return;
 		}
 		g = grant_at(s, a->node);
+		if (g->session >= 0)
+			(void)snprintf(session, sizeof(session), "s%d", g->session);
 		(void)snprintf(a->must_text, sizeof(a->must_text),
-			       "task %s\nsession s%d\ntoken %lld\n", task_name(g->task), g->session,
+			       "task %s\nsession %s\ntoken %lld\n", task_name(g->task), session,
 			       (long long)g->token);
+		a->again = g->ended;
 		open_claim(s, a, O_RDONLY);
 		break;
 	case 2:
@@ -576,13 +624,127 @@ static void do_look(struct run *s, struct agent *a)
 		}
 		a->node2 = a->fh;
 		p = ask(s, a, 0, "read %s", task_name(a->task));
+		p.maybe = a->again ? -ESTALE : NEVER;
 		sent(s, &p, wire_send(&s->w, FUSE_READ, a->node, &in, sizeof(in), NULL, 0));
-		if (strncmp(s->data, a->must_text, strlen(a->must_text)) != 0)
+		if (a->err == 0 && strncmp(s->data, a->must_text, strlen(a->must_text)) != 0)
 			sim_fail(s, "claims/%s reads \"%s\", must begin \"%s\"", task_name(a->task),
 				 s->data, a->must_text);
 		break;
 	case 3:
 		close_fh(s, a, a->node, a->node2);
+		break;
+	default:
+		finish(a);
+	}
+}
+
+/* --- flock --- */
+
+static void ask_lock(struct run *s, struct agent *a, int how)
+{
+	struct fuse_lk_in in = { .fh = a->lock_fh, .lk_flags = FUSE_LK_FLOCK };
+	struct pending p = ask(s, a, 0, "flock%s%s%s %s", how & LOCK_UN ? " -u" : "",
+			       how & LOCK_SH ? " -s" : "", how & LOCK_NB ? " -n" : "",
+			       task_name(a->task));
+
+	in.lk.type = how & LOCK_UN ? F_UNLCK : how & LOCK_SH ? F_RDLCK : F_WRLCK;
+	if (how & LOCK_UN) {
+		p.want.kind = CHANGE_UNLOCK;
+		p.expect = lock_of(s, a->lock_fh) ? DEFERRED : 0;
+	} else {
+		decide(s, a, &p, CHANGE_LOCK, a->lock_as);
+	}
+	p.want.fh = a->lock_fh;
+	p.want.token = lock_of(s, a->lock_fh);
+	p.want.shared = (how & LOCK_SH) != 0;
+	p.want.waits = !(how & LOCK_NB);
+	sent(s, &p,
+	     wire_send(&s->w, how & (LOCK_NB | LOCK_UN) ? FUSE_SETLK : FUSE_SETLKW, a->lock_node,
+		       &in, sizeof(in), NULL, 0));
+}
+
+/* flock(1) opens for reading; what is not held is made, as a door. */
+static void open_lock(struct run *s, struct agent *a)
+{
+	struct pending p;
+	int deny = 0;
+
+	if (a->err == -ENOENT) {
+		p = ask(s, a, 0, "open claims/%s for flock", task_name(a->task));
+		(void)model_actor(s, pid_of(a), a->uid, path_of(a), &deny);
+		p.expect = deny;
+		sent(s, &p, ask_create(&s->w, claims_dir(s, a), task_name(a->task), O_RDONLY));
+	} else if (a->err) {
+		finish(a);
+	} else if ((a->node & 0xffff) == ROW_MUTEX) {
+		p = ask(s, a, 0, "open mutex %s for flock", task_name(a->task));
+		if (!model_mutex(&s->m, NODE_ID(a->node))) {
+			p.expect = -ESTALE;
+			p.maybe = 0;
+		}
+		sent(s, &p, ask_open(&s->w, a->node, O_RDONLY));
+	} else {
+		open_claim(s, a, O_RDONLY);
+	}
+}
+
+static void while_locked(struct run *s, struct agent *a)
+{
+	a->stage = rarely(s, 4) ? 5 : 4;
+	switch (below(s, 8)) {
+	case 0:
+		ask_lock(s, a, a->again);
+		break;
+	case 1:
+		if (a->task < TASKS)
+			rename_to(s, a, CHANGE_FINISH, path_of(a), claims_dir(s, a),
+				  column_dir(ROW_DONE), 0, "mv to done/");
+		break;
+	case 2:
+		a->stage = 5;
+		ask_lock(s, a, LOCK_UN);
+		break;
+	default:
+		if (a->task < TASKS)
+			look(s, a, ROW_CLAIMS, column_dir(ROW_CLAIMS));
+	}
+}
+
+static void do_lock(struct run *s, struct agent *a)
+{
+	switch (a->stage++) {
+	case 0:
+		a->task = rarely(s, 3) ? TASKS + below(s, NAMES - TASKS) : below(s, NAMES);
+		a->again = (rarely(s, 3) ? LOCK_NB : 0) |
+			   (rarely(s, a->task < TASKS ? 20 : 2) ? LOCK_SH : LOCK_EX);
+		look_claim(s, a);
+		break;
+	case 1:
+		a->lock_as = path_of(a);
+		open_lock(s, a);
+		break;
+	case 2:
+		if (a->err) {
+			finish(a);
+			return;
+		}
+		a->lock_fh = a->fh;
+		a->lock_node = a->node;
+		if ((a->node & 0xffff) == ROW_CLAIM || (a->node & 0xffff) == ROW_MUTEX)
+			a->lock_as = NOBODY;
+		ask_lock(s, a, a->again);
+		break;
+	case 3:
+		if (a->err)
+			a->stage = 5;
+		break;
+	case 4:
+		while_locked(s, a);
+		break;
+	case 5:
+		a->node2 = a->lock_fh;
+		a->lock_fh = 0;
+		close_fh(s, a, a->lock_node, a->node2);
 		break;
 	default:
 		finish(a);
@@ -604,7 +766,7 @@ static void do_list(struct run *s, struct agent *a)
 	s->ops++;
 	n = wire_list(&s->w, dir, 0, 32768, below(s, 2), all, 64);
 	sim_log(s, "%d list %s = %d", (int)(a - s->agents), row_name(where), n);
-	for (int t = 0; t < TASKS; t++) {
+	for (int t = 0; t < NAMES; t++) {
 		uint64_t node = node_in(s, where, a->session, t);
 
 		for (int i = 0; node && i < n; i++)
@@ -957,19 +1119,19 @@ static int own_task(struct run *s, const struct agent *a)
 
 static enum op some_op(struct run *s, const struct agent *a)
 {
-	static const enum op worker[] = { TOUCH, TOUCH, TOUCH,	TOUCH, APPEND, APPEND,
-					  TAKE,	 TAKE,	FINISH, GIVE,  GIVE,   HAND,
-					  RENEW, LOOK,	LOOK,	LIST,  KEPT,   REOPEN };
+	static const enum op worker[] = { TOUCH, TOUCH,	 TOUCH, TOUCH,	APPEND, APPEND, TAKE,
+					  TAKE,	 FINISH, GIVE,	GIVE,	HAND,	RENEW,	LOOK,
+					  LOOK,	 LIST,	 KEPT,	REOPEN, LOCK,	LOCK,	LOCK };
 	static const enum op owner[] = { EDIT, EDIT, EDIT,  MOVE,  MOVE,  MOVE,
 					 LOOK, LIST, BREAK, DRAFT, DRAFT, CANCEL };
 
 	if (a->is == OWNER)
 		return rarely(s, 30) || s->m.estop ? CONTROL : owner[below(s, 12)];
 	if (a->session == NOBODY)
-		return REGISTER;
+		return rarely(s, 4) ? LOCK : REGISTER;
 	if (s->m.sessions[a->session].ended && rarely(s, 4))
 		return REGISTER;
-	return rarely(s, 60) ? LEAVE : worker[below(s, 18)];
+	return rarely(s, 60) ? LEAVE : worker[below(s, 21)];
 }
 
 /* A command of its own is a process of its own. */
@@ -986,6 +1148,9 @@ static void new_child(struct run *s, struct agent *a)
 
 static void begin(struct run *s, struct agent *a)
 {
+	for (int i = 0; i < OPEN; i++) /* what a command left open ends with it */
+		if (a->open[i] && a->open[i] != a->kept_fh)
+			kernel_closes(s, column_dir(ROW_CLAIMS), a->open[i]);
 	a->op = (int)some_op(s, a);
 	a->stage = a->again = 0;
 	a->by_path = a->session != NOBODY &&
@@ -999,11 +1164,13 @@ static void begin(struct run *s, struct agent *a)
 }
 
 static void (*const does[])(struct run *s, struct agent *a) = {
-	[REGISTER] = do_register, [JOIN] = do_join,   [ANCHOR] = do_join,   [TOUCH] = do_touch,
-	[APPEND] = do_append,	  [KEPT] = do_kept,   [TAKE] = do_take,	    [FINISH] = do_finish,
-	[GIVE] = do_finish,	  [HAND] = do_hand,   [RENEW] = do_renew,   [LOOK] = do_look,
-	[LIST] = do_list,	  [LEAVE] = do_leave, [REOPEN] = do_reopen, [EDIT] = do_edit,
-	[MOVE] = do_move,	  [DRAFT] = do_draft, [CANCEL] = do_draft,  [BREAK] = do_break,
+	[REGISTER] = do_register, [JOIN] = do_join,	[ANCHOR] = do_join,
+	[TOUCH] = do_touch,	  [APPEND] = do_append, [KEPT] = do_kept,
+	[TAKE] = do_take,	  [FINISH] = do_finish, [GIVE] = do_finish,
+	[HAND] = do_hand,	  [RENEW] = do_renew,	[LOOK] = do_look,
+	[LIST] = do_list,	  [LEAVE] = do_leave,	[REOPEN] = do_reopen,
+	[LOCK] = do_lock,	  [EDIT] = do_edit,	[MOVE] = do_move,
+	[DRAFT] = do_draft,	  [CANCEL] = do_draft,	[BREAK] = do_break,
 	[CONTROL] = do_control,
 };
 
@@ -1034,16 +1201,24 @@ void agent_answered(struct run *s, int agent, int err, uint64_t node, uint64_t f
 	a->err = err;
 	if (!err && node)
 		a->node = node;
-	if (!err && fh)
-		a->fh = fh;
+	if (err || !fh)
+		return;
+	a->fh = fh;
+	for (int i = 0; i < OPEN; i++)
+		if (!a->open[i]) {
+			a->open[i] = fh;
+			return;
+		}
+	sim_fail(s, "an agent has more than %d files open", OPEN);
 }
 
 /* --- what befalls them --- */
 
 static void forget_descriptors(struct agent *a)
 {
-	a->kept_fh = 0;
+	a->kept_fh = a->lock_fh = 0;
 	memset(a->won, 0, sizeof(a->won));
+	memset(a->open, 0, sizeof(a->open));
 }
 
 void agents_cut_off(struct run *s)
@@ -1080,14 +1255,17 @@ void kernel_closes(struct run *s, uint64_t node, uint64_t fh)
 	struct pending p = ask(s, &kernel, 0, "the kernel closes");
 
 	p.agent = -1;
+	forget(s, fh);
 	sent(s, &p, wire_send(&s->w, FUSE_RELEASE, node, &in, sizeof(in), NULL, 0));
+	lock_closed(s, fh);
+	let_go(s);
 }
 
 /* The kernel closes what it had open, and interrupts what it waited for. */
 void agent_kill(struct run *s, int agent)
 {
 	struct agent *a = &s->agents[agent];
-	uint64_t fhs[] = { a->kept_fh, a->won[0].fh };
+	uint64_t waits = 0;
 
 	s->n.kills++;
 	sim_log(s, "%d is killed", agent);
@@ -1095,12 +1273,26 @@ void agent_kill(struct run *s, int agent)
 		procs_exit(a->child, below(s, 2));
 	procs_exit(a->main, below(s, 2));
 	for (int i = 0; i < s->n_pending; i++)
-		if (s->pending[i].agent == agent)
+		if (s->pending[i].agent == agent) {
 			s->pending[i].agent = -1;
-	for (int i = 0; i < 2; i++) {
-		if (fhs[i])
-			kernel_closes(s, column_dir(ROW_CLAIMS), fhs[i]);
+			if (s->pending[i].want.kind == CHANGE_LOCK)
+				waits = s->pending[i].want.fh;
+		}
+	for (int i = 0; i < s->n_waiting; i++) {
+		struct pending *p = &s->waiting[i];
+
+		if (p->agent != agent)
+			continue;
+		p->agent = -1;
+		waits = p->want.fh;
+		if (!p->interrupted)
+			(void)ask_interrupt(&s->w, p->unique);
+		p->interrupted = 1;
 	}
+	/* the kernel closes a file when its requests have been answered */
+	for (int i = 0; i < OPEN && !s->failed[0]; i++)
+		if (a->open[i] && a->open[i] != waits)
+			kernel_closes(s, column_dir(ROW_CLAIMS), a->open[i]);
 	forget_descriptors(a);
 	finish(a);
 	a->waits = 0;

@@ -1,4 +1,7 @@
-/* Answers and events of a batch against the model; the store as a whole. */
+/*
+ * Answers and events of a batch against the model; the store as a whole. One file on
+ * purpose, although longer than others: a short function for each kind of event.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +9,7 @@
 #include "backend/clean.h"
 #include "backend/text.h"
 #include "backend/tx.h"
+#include "fs/node.h"
 #include "tests/lib/disk.h"
 #include "tests/sim/sim.h"
 
@@ -111,7 +115,7 @@ static void renew(struct run *s, int session)
 					    model_grant(&s->m, s->m.tasks[t].token) :
 					    NULL;
 
-		if (!g || g->session != session)
+		if (!g || g->session != session || g->lock == 1)
 			continue;
 		g->acted = now(s);
 		if (g->lower < now(s) + g->ttl)
@@ -130,7 +134,8 @@ static struct m_grant *grant_new(struct run *s, const json_t *e, int session)
 	struct m_grant *g;
 	int task = event_text(e, "task")[0] - 'A';
 
-	if (task < 0 || task >= TASKS || session < 0)
+	must(s, task >= 0 && task < TASKS, "a grant of what is no task", e);
+	if (task < 0 || task >= TASKS)
 		return NULL;
 	t = &m->tasks[task];
 	if (m->n_grants == m->cap_grants) {
@@ -144,24 +149,35 @@ static struct m_grant *grant_new(struct run *s, const json_t *e, int session)
 	g->task = task;
 	g->task_id = t->id;
 	g->session = session;
+	g->uid = (uint32_t)event_int(e, "uid");
+	g->lock = (int)event_int(e, "lock");
+	g->pid = (int32_t)event_int(e, "pid");
+	g->start = event_int(e, "start");
+	g->boot = m->boot;
 	g->acted = now(s);
-	g->lower = g->upper = now(s) + g->ttl;
+	g->lower = g->upper = g->lock ? NEVER_DUE : now(s) + g->ttl;
 	must(s, g->token == event_int(e, "seq"), "a token that is not its event's number", e);
-	must(s, !m->n_grants || g->token > m->grants[m->n_grants - 1].token,
-	     "a token that does not rise", e);
+	must(s, g->token > m->granted, "a token that does not rise", e);
+	m->granted = g->token;
 	must(s, g->token > m->issued, "a token not above all that were ever told", e);
 	must(s, event_int(e, "ttl_ms") == g->ttl, "a lease of another length", e);
 	must(s, event_int(e, "task_id") == t->id, "a grant of another task", e);
 	must(s, t->exists && t->state == TASK_PUBLISHED, "a grant of what cannot be held", e);
 	must(s, !model_conflicts(m, task, t->arts), "a grant that overlaps a live claim", e);
-	must(s, !m->sessions[session].ended, "a grant to a session that has ended", e);
+	must(s, session < 0 || !m->sessions[session].ended, "a grant to a session that has ended",
+	     e);
+	must(s, !t->token, "a second live grant", e);
+	must(s, !model_holder(m, task), "a grant of what is locked as a mutex", e);
 	must(s,
 	     (size_t)__builtin_popcount(t->arts) ==
 		     json_array_size(json_object_get(e, "artifacts")),
 	     "a grant of other artifacts", e);
 	m->n_grants++;
 	t->token = g->token;
-	m->sessions[session].lost &= ~(1u << task);
+	if (session >= 0)
+		m->sessions[session].lost &= ~(1u << task);
+	else
+		m->lost_lock[task] = 0;
 	return g;
 }
 
@@ -173,9 +189,11 @@ static void grant_end(struct run *s, const json_t *e, struct m_grant *g, char ho
 	g->ended = 1;
 	g->how = how;
 	s->m.tasks[g->task].token = 0;
-	if (how == 'l')
+	if (how == 'l' && g->session >= 0)
 		s->m.sessions[g->session].lost |= 1u << g->task;
-	must(s, event_int(e, "session_id") == s->m.sessions[g->session].id,
+	else if (how == 'l')
+		s->m.lost_lock[g->task] = g->token;
+	must(s, event_int(e, "session_id") == (g->session < 0 ? 0 : s->m.sessions[g->session].id),
 	     "the end of another session's grant", e);
 }
 
@@ -189,6 +207,8 @@ static struct m_grant *grant_of(struct run *s, const json_t *e, const char *key)
 
 static int session_of(const json_t *e)
 {
+	if (event_text(e, "session")[0] != 's')
+		return NOBODY;
 	return atoi(event_text(e, "session") + 1);
 }
 
@@ -239,6 +259,13 @@ static void session_end(struct run *s, const json_t *e, int session)
 	m->n_members = n;
 }
 
+/* A process of its holder. */
+static int holder_lives(const struct run *s, const struct m_grant *g)
+{
+	return (g->lock && lives(s, g->pid, g->start, g->boot)) ||
+	       (g->session >= 0 && session_lives(s, g->session));
+}
+
 /* `lost` for REASON, where nobody asked for it. */
 static void take_expired(struct run *s)
 {
@@ -246,12 +273,30 @@ static void take_expired(struct run *s)
 	struct m_grant *g = grant_of(s, e, "token");
 
 	must(s, !g || now(s) > g->lower, "a lease ended before its time", e);
-	must(s, !g || now(s) >= g->acted + s->m.lease_max || !session_lives(s, g->session),
+	must(s, !g || now(s) >= g->acted + s->m.lease_max || !holder_lives(s, g),
 	     "a lease ended whose holder lives", e);
 	grant_end(s, e, g, 'l');
-	if (g && s->m.sessions[g->session].quiet < now(s) + s->m.lease)
+	if (g && g->session >= 0 && s->m.sessions[g->session].quiet < now(s) + s->m.lease)
 		s->m.sessions[g->session].quiet = now(s) + s->m.lease;
 	s->n.lost++;
+}
+
+static void mutex_end(struct run *s, const json_t *e, struct m_mutex *x)
+{
+	must(s, x != NULL, "the end of a lock that nobody has", e);
+	if (x)
+		*x = s->m.mutexes[--s->m.n_mutexes];
+}
+
+static void take_unlocked(struct run *s)
+{
+	json_t *e = take("unlock");
+	struct m_mutex *x = model_mutex(&s->m, event_int(e, "token"));
+
+	must(s, !x || now(s) > x->lower, "a lock ended before its time", e);
+	must(s, !x || now(s) >= x->acted + s->m.lease_max || !lives(s, x->pid, x->start, x->boot),
+	     "a lock ended whose holder lives", e);
+	mutex_end(s, e, x);
 }
 
 static void take_idle(struct run *s)
@@ -270,6 +315,8 @@ static void take_due(struct run *s)
 	while (!s->failed[0]) {
 		if (next_for("lost", "expired"))
 			take_expired(s);
+		else if (next_for("unlock", "expired"))
+			take_unlocked(s);
 		else if (next_for("end", "idle"))
 			take_idle(s);
 		else
@@ -319,7 +366,7 @@ static int is_told_by(const struct run *s, const struct want *w, int32_t pid, in
 static int is_told(const struct run *s, const struct pending *p, int32_t pid, int64_t start,
 		   int boot)
 {
-	if (!pid || lives(s, pid, start, boot))
+	if ((!pid && boot == s->m.boot) || lives(s, pid, start, boot))
 		return 0;
 	for (; p < s->pending + s->n_pending && p->want.kind == CHANGE_EXIT; p++)
 		if (is_told_by(s, &p->want, pid, start, boot))
@@ -336,7 +383,7 @@ static void member_left(struct run *s, const struct m_member *gone)
 					    NULL;
 		int64_t most;
 
-		if (!g || g->session != gone->session)
+		if (!g || g->session != gone->session || g->lock == 1)
 			continue;
 		most = g->acted + s->m.lease_max;
 		most = now(s) + g->ttl < most ? now(s) + g->ttl : most;
@@ -367,10 +414,28 @@ static int find_orphan(const struct run *s, const struct pending *p)
 	for (int i = 0; i < s->m.n_sessions; i++) {
 		const struct m_session *w = &s->m.sessions[i];
 
-		if (!w->ended && is_told(s, p, w->anchor, w->anchor_start, w->anchor_boot))
+		if (!w->ended && w->anchor &&
+		    is_told(s, p, w->anchor, w->anchor_start, w->anchor_boot))
 			return i;
 	}
 	return NOBODY;
+}
+
+/* Do the next events lose claims of the session of the first, and end it? */
+static int ends_next(void)
+{
+	const char *session = peek() ? event_text(peek(), "session") : "";
+
+	for (int i = events.at; i < events.n; i++) {
+		const json_t *e = events.all[i];
+
+		if (strcmp(event_text(e, "session"), session) != 0 ||
+		    strcmp(event_text(e, "reason"), "exited") != 0)
+			return 0;
+		if (strcmp(event_text(e, "event"), "end") == 0)
+			return 1;
+	}
+	return 0;
 }
 
 /* The session that the next event says has exited. */
@@ -379,12 +444,48 @@ static int next_orphan(const struct run *s, const struct pending *p)
 	int session = peek() ? session_of(peek()) : NOBODY;
 	const struct m_session *w = &s->m.sessions[session >= 0 ? session : 0];
 
-	if (!next_for("lost", "exited") && !next_for("end", "exited"))
+	if ((!next_for("lost", "exited") && !next_for("end", "exited")) || !ends_next())
 		return NOBODY;
-	return session >= 0 && session < s->m.n_sessions && !w->ended &&
+	return session >= 0 && session < s->m.n_sessions && !w->ended && w->anchor &&
 			       is_told(s, p, w->anchor, w->anchor_start, w->anchor_boot) ?
 		       session :
 		       NOBODY;
+}
+
+/* What the process had locked before a restart. */
+static int locker_left(struct run *s, const struct pending *p)
+{
+	struct m_grant *g =
+		next_for("lost", "exited") ? model_grant(&s->m, event_int(peek(), "token")) : NULL;
+	struct m_mutex *x = next_for("unlock", "exited") ?
+				    model_mutex(&s->m, event_int(peek(), "token")) :
+				    NULL;
+
+	if (g && !g->ended && g->lock == 2 && is_told(s, p, g->pid, g->start, g->boot))
+		grant_end(s, take("lost"), g, 'e');
+	else if (x && x->lock == 2 && is_told(s, p, x->pid, x->start, x->boot))
+		mutex_end(s, take("unlock"), x);
+	else
+		return 0;
+	return 1;
+}
+
+/* Is there a lock still of a process that is known to have gone? */
+static int64_t find_dead_lock(const struct run *s, const struct pending *p)
+{
+	for (int i = 0; i < s->m.n_grants; i++) {
+		const struct m_grant *g = &s->m.grants[i];
+
+		if (!g->ended && g->lock == 2 && is_told(s, p, g->pid, g->start, g->boot))
+			return g->token;
+	}
+	for (int i = 0; i < s->m.n_mutexes; i++) {
+		const struct m_mutex *x = &s->m.mutexes[i];
+
+		if (x->lock == 2 && is_told(s, p, x->pid, x->start, x->boot))
+			return x->token;
+	}
+	return 0;
 }
 
 static void check_exit(struct run *s, struct pending *p)
@@ -398,6 +499,8 @@ static void check_exit(struct run *s, struct pending *p)
 			(void)take("left");
 			member_left(s, &s->m.members[i]);
 			s->m.members[i] = s->m.members[--s->m.n_members];
+		} else if (locker_left(s, p)) {
+			continue;
 		} else {
 			break;
 		}
@@ -405,15 +508,18 @@ static void check_exit(struct run *s, struct pending *p)
 	/* on a full disk it is tried again with the next batch */
 	if (p + 1 < s->pending + s->n_pending && p[1].want.kind == CHANGE_EXIT && !s->full)
 		return; /* the last of them looks for all */
-	p->again = s->full && (find_orphan(s, p) != NOBODY || find_gone(s, p, NULL) >= 0);
+	p->again = s->full && (find_orphan(s, p) != NOBODY || find_gone(s, p, NULL) >= 0 ||
+			       find_dead_lock(s, p));
 	if (p->again)
 		return;
 	if (!s->failed[0] && find_orphan(s, p) != NOBODY)
-		sim_fail(s, "the anchor of s%d has gone, and the session goes on",
-			 find_orphan(s, p));
+		must(s, 0, "an anchor has gone, and its session goes on; next is", peek());
 	if (!s->failed[0] && find_gone(s, p, NULL) >= 0)
 		sim_fail(s, "process %d has gone, and is a member still",
 			 s->m.members[find_gone(s, p, NULL)].pid);
+	if (!s->failed[0] && find_dead_lock(s, p))
+		sim_fail(s, "who locked %lld has gone, and has it still",
+			 (long long)find_dead_lock(s, p));
 }
 
 void exit_told(struct run *s, int32_t pid, int64_t start)
@@ -439,7 +545,6 @@ static void apply_claim(struct run *s, const struct pending *p)
 		return;
 	must(s, session_of(e) == p->want.actor, "a claim for another session", e);
 	must(s, event_text(e, "task")[0] == task_name(p->want.task)[0], "another task", e);
-	must(s, !s->m.tasks[p->want.task].token, "a second live grant", e);
 	g = grant_new(s, e, p->want.actor);
 	if (!g || !p->answered)
 		return;
@@ -449,19 +554,33 @@ static void apply_claim(struct run *s, const struct pending *p)
 			 (unsigned long long)p->node >> 16, (long long)g->token);
 }
 
-static void apply_gone(struct run *s, const struct pending *p, const char *kind, char how)
+static void apply_taken(struct run *s, const struct pending *p, const char *kind, char how)
 {
 	json_t *e = need(s, kind, p);
 	struct m_grant *g = e ? grant_of(s, e, "token") : NULL;
 
-	if (!g)
+	if (!g) {
 		return;
+	}
 	must(s, g->task == p->want.task && (!p->want.token || g->token == p->want.token),
 	     "another claim ended", e);
-	must(s, g->session == p->want.actor || how == 'l', "another session's claim ended", e);
+	must(s, g->session == p->want.actor || g->lock || how == 'l',
+	     "another session's claim ended", e);
 	grant_end(s, e, g, how);
 	if (how == 'f' && !s->m.tasks[g->task].standing)
 		s->m.tasks[g->task].state = TASK_DONE;
+}
+
+static void apply_gone(struct run *s, const struct pending *p, const char *kind, char how)
+{
+	if (how == 'l' && model_mutex(&s->m, p->want.token)) {
+		json_t *broken = need(s, "unlock", p);
+
+		if (broken)
+			mutex_end(s, broken, model_mutex(&s->m, p->want.token));
+		return;
+	}
+	apply_taken(s, p, kind, how);
 }
 
 static void apply_handover(struct run *s, const struct pending *p)
@@ -600,6 +719,249 @@ static void apply_board(struct run *s, const struct pending *p)
 	}
 }
 
+static void refused(struct run *s, const struct pending *p, int err);
+static int is_out_of_order(const struct run *s, int err);
+
+/* --- locks --- */
+
+int64_t lock_of(const struct run *s, uint64_t fh)
+{
+	for (int i = 0; i < AGENTS * 4; i++)
+		if (s->locks[i].fh == fh)
+			return s->locks[i].token;
+	return 0;
+}
+
+static void lock_keep(struct run *s, uint64_t fh, int64_t token)
+{
+	int i = 0;
+
+	while (i < AGENTS * 4 - 1 && s->locks[i].fh && s->locks[i].fh != fh)
+		i++;
+	s->locks[i].fh = fh;
+	s->locks[i].token = token;
+}
+
+void lock_forget(struct run *s, uint64_t fh)
+{
+	for (int i = 0; i < AGENTS * 4; i++)
+		if (s->locks[i].fh == fh)
+			s->locks[i].fh = 0;
+}
+
+void lock_closed(struct run *s, uint64_t fh)
+{
+	struct pending p = { .agent = -1, .unasked = 1 };
+
+	for (int i = 0; i < AGENTS * 4; i++) {
+		if (s->locks[i].fh != fh)
+			continue;
+		p.want.kind = CHANGE_UNLOCK;
+		p.want.actor = NOBODY;
+		p.want.token = s->locks[i].token;
+		s->locks[i].fh = 0;
+		(void)snprintf(p.what, sizeof(p.what), "the lock of %lld goes with its descriptor",
+			       (long long)p.want.token);
+		s->pending[s->n_pending++] = p;
+		return;
+	}
+}
+
+static void mutex_new(struct run *s, const struct pending *p, const json_t *e)
+{
+	struct model *m = &s->m;
+	struct m_mutex *x = &m->mutexes[m->n_mutexes];
+
+	if (m->n_mutexes == MUTEXES)
+		return;
+	*x = (struct m_mutex){ .name = p->want.task,
+			       .shared = (int)event_int(e, "shared"),
+			       .session = session_of(e),
+			       .uid = p->want.uid,
+			       .token = event_int(e, "token"),
+			       .pid = (int32_t)event_int(e, "pid"),
+			       .start = event_int(e, "start"),
+			       .boot = m->boot,
+			       .lock = 1,
+			       .lower = NEVER_DUE,
+			       .upper = NEVER_DUE,
+			       .acted = now(s) };
+	must(s, event_text(e, "mutex")[0] == task_name(p->want.task)[0], "another mutex", e);
+	must(s, x->token == event_int(e, "seq"), "a token that is not its event's number", e);
+	must(s, x->token > m->granted && x->token > m->issued, "a token that does not rise", e);
+	must(s, x->shared == p->want.shared, "a lock in another mode", e);
+	for (int i = 0; i < m->n_mutexes; i++)
+		must(s, m->mutexes[i].name != x->name || (m->mutexes[i].shared && x->shared),
+		     "a mutex that two have", e);
+	m->granted = x->token;
+	m->n_mutexes++;
+}
+
+static void apply_lock(struct run *s, const struct pending *p)
+{
+	int task = s->m.tasks[p->want.task].exists;
+	json_t *e;
+	const struct m_grant *g = p->want.token ? model_grant(&s->m, p->want.token) : NULL;
+
+	if (p->want.token && ((g && !g->ended) || model_mutex(&s->m, p->want.token)))
+		return; /* it has it */
+	e = need(s, task ? "claim" : "lock", p);
+	if (!e)
+		return;
+	must(s, session_of(e) == p->want.actor, "a lock for another session", e);
+	must(s, event_int(e, "pid") == p->want.pid, "a lock for another process", e);
+	if (task)
+		must(s, event_text(e, "task")[0] == task_name(p->want.task)[0], "another task", e);
+	if (task)
+		(void)grant_new(s, e, p->want.actor);
+	else
+		mutex_new(s, p, e);
+	lock_keep(s, p->want.fh, event_int(e, "token"));
+	s->n.locks++;
+}
+
+static void apply_unlock(struct run *s, struct pending *p)
+{
+	struct m_grant *g = model_grant(&s->m, p->want.token);
+	struct m_mutex *x = model_mutex(&s->m, p->want.token);
+	const char *kind = x ? "unlock" : "release";
+
+	if (!x && (!g || g->ended))
+		return;
+	if (s->full && !(next_is(kind) && event_int(peek(), "token") == p->want.token)) {
+		p->again = 1; /* it is tried again with the next batch */
+		return;
+	}
+	if (!need(s, kind, p))
+		return;
+	must(s, event_int(events.all[events.at - 1], "token") == p->want.token, "another lock",
+	     events.all[events.at - 1]);
+	if (x)
+		mutex_end(s, events.all[events.at - 1], x);
+	else
+		grant_end(s, events.all[events.at - 1], g, 'r');
+	if (!p->unasked)
+		lock_forget(s, p->want.fh);
+}
+
+static int is_first(const struct run *s, int i)
+{
+	for (int k = 0; k < i; k++)
+		if (s->waiting[k].want.task == s->waiting[i].want.task && !s->waiting[k].served)
+			return 0;
+	return !s->waiting[i].served;
+}
+
+static int anybody_waits(const struct run *s, int name)
+{
+	for (int i = 0; i < s->n_waiting; i++)
+		if (s->waiting[i].want.task == name && !s->waiting[i].served)
+			return 1;
+	return 0;
+}
+
+/* Is that it was refused written down behind the next event? */
+static int refused_later(const struct run *s, const struct pending *p, int err)
+{
+	for (int i = events.at; i < events.n && p->want.actor >= 0; i++) {
+		const json_t *e = events.all[i];
+
+		if (strcmp(event_text(e, "event"), "refused") == 0 &&
+		    strcmp(event_text(e, "errno"), errno_text(err)) == 0 &&
+		    event_int(e, "session_id") == s->m.sessions[p->want.actor].id)
+			return i > events.at;
+	}
+	return 0;
+}
+
+/* One of the line has its answer: 1. */
+static int serve_one(struct run *s, struct pending *p, int known)
+{
+	int want = lock_answer(s, &p->want, 0);
+
+	if (known && p->answered && is_out_of_order(s, p->err)) {
+		p->served = 1;
+		return 1;
+	}
+	if (want == BLOCKED)
+		return 0;
+	if (known && !p->answered) {
+		if (s->full)
+			return 0;
+		if (want == 0 || (p->want.id && (want == -EEXIST || want == -ENOENT)))
+			sim_fail(s, "%s: waits, and must be answered %s", p->what,
+				 errno_text(want));
+		return 0;
+	}
+	if (!known && want)
+		return 0;
+	if (known && p->err != want)
+		return 0; /* perhaps it is answered after a later change */
+	if (want && refused_later(s, p, want))
+		return 0;
+	p->served = 1;
+	if (want) {
+		refused(s, p, want);
+		return 1;
+	}
+	s->n.waited++;
+	apply_lock(s, p);
+	if (p->want.actor >= 0)
+		renew(s, p->want.actor);
+	return 1;
+}
+
+/* Whoever waits for nothing any more is served, in order of arrival, before anybody else. */
+static void serve(struct run *s, int known)
+{
+	int again = 1;
+
+	while (again && !s->failed[0]) {
+		again = 0;
+		for (int i = 0; i < s->n_waiting && !again; i++)
+			if (is_first(s, i))
+				again = serve_one(s, &s->waiting[i], known);
+	}
+}
+
+static void give_up(struct run *s)
+{
+	for (int i = 0; i < s->n_waiting; i++)
+		if (s->waiting[i].interrupted)
+			s->waiting[i].served = 1;
+}
+
+static void check_lock(struct run *s, struct pending *p, int known)
+{
+	int want = p->interrupted ? -EINTR :
+				    lock_answer(s, &p->want, anybody_waits(s, p->want.task));
+
+	if (want == BLOCKED) {
+		p->in_line = 1;
+		p->want.id = s->m.tasks[p->want.task].exists ? s->m.tasks[p->want.task].id : 0;
+		s->waiting[s->n_waiting++] = *p;
+		return;
+	}
+	if (known && !p->answered) {
+		sim_fail(s, "%s: not answered, must be %s", p->what, errno_text(want));
+		return;
+	}
+	if (known && p->err != want) {
+		sim_fail(s, "%s: answered %s, must be %s", p->what, errno_text(p->err),
+			 errno_text(want));
+		return;
+	}
+	if (p->interrupted)
+		return;
+	if (want) {
+		refused(s, p, want);
+		return;
+	}
+	apply_lock(s, p);
+	if (p->want.actor >= 0)
+		renew(s, p->want.actor);
+}
+
 static void apply(struct run *s, const struct pending *p)
 {
 	switch (p->want.kind) {
@@ -636,6 +998,9 @@ static void apply(struct run *s, const struct pending *p)
 	case CHANGE_ANCHOR:
 		apply_anchor(s, p);
 		break;
+	case CHANGE_LOCK:
+	case CHANGE_UNLOCK:
+		break;
 	case CHANGE_RENEW:
 		break;
 	default:
@@ -661,8 +1026,8 @@ static void reported(struct run *s, const struct pending *p)
 /* Is the next event of this kind, and about the session that asked? */
 static int is_theirs(const struct run *s, const struct pending *p, const char *kind)
 {
-	return next_is(kind) && p->want.actor >= 0 &&
-	       event_int(peek(), "session_id") == s->m.sessions[p->want.actor].id;
+	return next_is(kind) && event_int(peek(), "session_id") ==
+					(p->want.actor >= 0 ? s->m.sessions[p->want.actor].id : 0);
 }
 
 /* Nothing may have changed; that somebody was late or refused is written down. */
@@ -716,6 +1081,16 @@ static void check_one(struct run *s, struct pending *p, int known)
 		check_exit(s, p);
 		return;
 	}
+	if (p->want.kind == CHANGE_UNLOCK && (p->unasked || !p->interrupted)) {
+		apply_unlock(s, p);
+		if (!p->again && p->want.actor >= 0)
+			renew(s, p->want.actor);
+		return;
+	}
+	if (p->want.kind == CHANGE_LOCK && !(known && is_out_of_order(s, p->err))) {
+		check_lock(s, p, known);
+		return;
+	}
 	want = p->interrupted ? -EINTR : model_answer(s, &p->want);
 
 	if (known && is_out_of_order(s, p->err))
@@ -743,7 +1118,7 @@ static void keep(struct run *s, struct m_grant *g)
 {
 	int64_t most = g->acted + s->m.lease_max;
 
-	if (now(s) <= g->upper || now(s) >= most || !session_lives(s, g->session))
+	if (now(s) <= g->upper || now(s) >= most || !holder_lives(s, g))
 		return;
 	g->lower = g->lower + g->ttl < most ? g->lower + g->ttl : most;
 	g->upper = now(s) + g->ttl < most ? now(s) + g->ttl : most;
@@ -774,19 +1149,27 @@ static void awake(struct run *s)
 
 	int unsure = s->full || s->slept == 2; /* it may have been a batch before this one */
 
-	if (!s->slept && !(s->due > 0 && now(s) - s->due > 5000))
+	if (!s->slept && !(s->stalled && s->due > 0 && now(s) - s->due > 5000))
 		return;
+	s->stalled = 0;
 	s->slept = s->full ? 2 : 0;
 	for (int i = 0; i < s->m.n_grants; i++) {
 		struct m_grant *g = &s->m.grants[i];
 		int64_t least = now(s) + (g->ttl < most ? g->ttl : most);
 
-		if (g->ended)
+		if (g->ended || g->lock == 1)
 			continue;
 		if (g->lower < least && !unsure)
 			g->lower = least;
 		if (g->upper < least)
 			g->upper = least;
+	}
+	for (int i = 0; i < s->m.n_mutexes; i++) {
+		struct m_mutex *x = &s->m.mutexes[i];
+		int64_t least = now(s) + (s->m.lease < most ? s->m.lease : most);
+
+		if (x->lock == 2 && x->lower < least && !unsure)
+			x->lower = least;
 	}
 }
 
@@ -794,9 +1177,13 @@ void batch_check(struct run *s, int known)
 {
 	events_read(s);
 	awake(s);
+	give_up(s);
 	take_due(s);
-	for (int i = 0; i < s->n_pending && !s->failed[0]; i++)
+	serve(s, known);
+	for (int i = 0; i < s->n_pending && !s->failed[0]; i++) {
 		check_one(s, &s->pending[i], known);
+		serve(s, known);
+	}
 	for (int i = 0; i < s->n_pending && !s->failed[0]; i++)
 		check_gone(s, &s->pending[i]);
 	if (peek() && !s->failed[0])
@@ -873,9 +1260,47 @@ void request_sent(struct run *s, struct pending *p)
 
 static void answer_all(struct run *s)
 {
+	for (int i = 0; i < s->n_waiting; i++)
+		(void)take_answer(s, &s->waiting[i]);
+	for (int i = 0; i < s->n_pending; i++) {
+		struct pending *p = &s->pending[i];
+
+		if (!p->unasked && !take_answer(s, p) && p->want.kind != CHANGE_LOCK &&
+		    !(p->want.kind == CHANGE_UNLOCK && s->full))
+			sim_fail(s, "%s: never answered", p->what);
+	}
+}
+
+static int only_retried(const struct run *s)
+{
 	for (int i = 0; i < s->n_pending; i++)
-		if (!s->pending[i].unasked && !take_answer(s, &s->pending[i]))
-			sim_fail(s, "%s: never answered", s->pending[i].what);
+		if (!s->pending[i].retried)
+			return 0;
+	return s->n_pending > 0;
+}
+
+/* Who was served goes on; the others wait on. */
+static void leave_line(struct run *s)
+{
+	struct pending served[AGENTS * 2];
+	int n = 0, waits = 0;
+
+	for (int i = 0; i < s->n_waiting; i++) {
+		struct pending *p = &s->waiting[i];
+
+		if (p->answered && !p->served && !s->full)
+			sim_fail(s, "%s: answered %s, must wait", p->what, errno_text(p->err));
+		if (p->answered)
+			served[n++] = *p;
+		else
+			s->waiting[waits++] = *p;
+	}
+	s->n_waiting = waits;
+	for (int i = 0; i < n; i++)
+		if (served[i].agent >= 0)
+			agent_answered(s, served[i].agent, served[i].err, 0, 0);
+		else
+			kernel_closes(s, NODE_INO(0, ROW_CLAIMS), served[i].want.fh);
 }
 
 void batch_run(struct run *s)
@@ -886,6 +1311,8 @@ void batch_run(struct run *s)
 	int64_t start;
 
 	s->due = store_due(s->w.f.store);
+	if (only_retried(s))
+		tick_ask(s);
 	disk_pause(0); /* what fails, fails the writer */
 	writer_run_batch(s->w.f.store);
 	disk_pause(1);
@@ -902,13 +1329,22 @@ void batch_run(struct run *s)
 	memcpy(done, s->pending, sizeof(done));
 	s->n_pending = 0;
 	for (int i = 0; i < n; i++)
-		if (done[i].again)
+		if (done[i].again && !done[i].answered) {
+			done[i].again = 0;
+			done[i].retried = 1;
 			s->pending[s->n_pending++] = done[i];
+			done[i].in_line = 1;
+		}
+	leave_line(s);
 	while (procs_missed(&pid, &start))
 		exit_told(s, pid, start);
 	for (int i = 0; i < n; i++)
-		if (done[i].agent >= 0)
+		if (done[i].in_line)
+			continue;
+		else if (done[i].agent >= 0)
 			agent_answered(s, done[i].agent, done[i].err, done[i].node, done[i].fh);
+		else if (done[i].want.kind == CHANGE_LOCK)
+			kernel_closes(s, NODE_INO(0, ROW_CLAIMS), done[i].want.fh);
 		else if (!done[i].unasked && !done[i].err && done[i].fh)
 			kernel_closes(s, done[i].node, done[i].fh);
 }
@@ -924,12 +1360,13 @@ void batch_settle(struct run *s, int64_t boot)
 		for (int i = 0; i < s->m.n_grants; i++) { /* renewals leave no event */
 			struct m_grant *g = &s->m.grants[i];
 
-			if (!g->ended && g->upper < boot + g->ttl)
+			if (!g->ended && g->lock != 1 && g->upper < boot + g->ttl)
 				g->upper = boot + g->ttl;
 		}
 	}
 	s->w.f.sim.boot = was;
-	s->n_pending = 0;
+	s->n_pending = s->n_waiting = 0;
+	memset(s->locks, 0, sizeof(s->locks));
 }
 
 /* --- the board --- */

@@ -57,12 +57,27 @@ static void raise_leases(struct run *s, int boots_anew)
 
 		if (g->ended)
 			continue;
-		if (boots_anew)
+		if (g->lock == 1 || boots_anew) {
+			/* its descriptor has gone with the daemon: a lease from now on */
+			least = now(s) + g->ttl;
+			g->lower = g->upper = least;
 			g->acted = now(s);
+			g->lock = g->lock ? 2 : 0;
+			continue;
+		}
 		if (g->lower < least || boots_anew)
 			g->lower = least;
 		if (g->upper < least || boots_anew)
 			g->upper = least;
+	}
+	for (int i = 0; i < m->n_mutexes; i++) {
+		struct m_mutex *x = &m->mutexes[i];
+
+		if (x->lock == 2 && !boots_anew)
+			continue;
+		x->lock = 2;
+		x->acted = now(s);
+		x->lower = x->upper = now(s) + m->lease;
 	}
 	for (int i = 0; i < m->n_sessions; i++) {
 		struct m_session *w = &m->sessions[i];
@@ -275,6 +290,7 @@ void disk_freed(struct run *s)
 {
 	sim_log(s, "ROOM AGAIN");
 	disk_fail(DISK_NONE, 0, 0);
+	s->slept = s->full ? 2 : s->slept; /* nothing could be renewed for some time */
 	s->full = ballast.full = 0;
 	for (int i = 0; i < s->m.n_grants; i++) {
 		struct m_grant *g = &s->m.grants[i];
@@ -291,12 +307,17 @@ static void tick_done(struct change *c)
 	change_free(c);
 }
 
-static void tick(struct run *s)
+void tick_ask(struct run *s)
 {
 	struct change *c = change_new(CHANGE_TICK);
 
 	c->done = tick_done;
 	store_commit(s->w.f.store, c);
+}
+
+static void tick(struct run *s)
+{
+	tick_ask(s);
 	batch_run(s);
 }
 
@@ -345,7 +366,9 @@ static void stall(struct run *s)
 
 	sim_log(s, "STALL for %lld ms", (long long)ms);
 	advance(s, ms);
+	s->stalled = 1;
 	time_pass(s, 0);
+	s->stalled = 0;
 }
 
 /* --- what happens next --- */
@@ -354,9 +377,12 @@ static void interrupt_one(struct run *s)
 {
 	struct pending *p;
 
-	if (!s->n_pending)
+	if (s->n_waiting && below(s, 2))
+		p = &s->waiting[below(s, s->n_waiting)];
+	else if (s->n_pending)
+		p = &s->pending[below(s, s->n_pending)];
+	else
 		return;
-	p = &s->pending[below(s, s->n_pending)];
 	if (p->interrupted || p->unasked)
 		return;
 	p->interrupted = 1;

@@ -76,7 +76,9 @@ static void try_paths(int *path, int n)
 
 const char *task_name(int task)
 {
-	static const char names[TASKS][2] = { "A", "B", "C", "D", "E", "F", "G", "H", "I" };
+	static const char names[NAMES][2] = {
+		"A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K"
+	};
 
 	return names[task];
 }
@@ -145,6 +147,34 @@ struct m_grant *model_grant(struct model *m, int64_t token)
 			hi = mid;
 	}
 	return lo < m->n_grants && m->grants[lo].token == token ? &m->grants[lo] : NULL;
+}
+
+struct m_mutex *model_mutex(struct model *m, int64_t token)
+{
+	for (int i = 0; i < m->n_mutexes; i++)
+		if (m->mutexes[i].token == token)
+			return &m->mutexes[i];
+	return NULL;
+}
+
+struct m_mutex *model_holder(struct model *m, int name)
+{
+	for (int i = 0; i < m->n_mutexes; i++)
+		if (m->mutexes[i].name == name)
+			return &m->mutexes[i];
+	return NULL;
+}
+
+int model_descends(int32_t pid, int32_t of, int64_t start)
+{
+	const struct sim_proc *top = procs_get(of), *p;
+
+	if (!top || top->start != start || top->zombie)
+		return 0;
+	for (; (p = procs_get(pid)); pid = p->ppid)
+		if (p == top)
+			return 1;
+	return 0;
 }
 
 /* --- who asks --- */
@@ -234,7 +264,7 @@ static int own_answer(const struct model *m, const struct want *w)
 	return w->actor >= 0 && !w->is_op ? actor_answer(m, w) : 0;
 }
 
-static int limits_answer(const struct model *m, int session)
+static int limits_answer(const struct model *m, int session, uint32_t uid)
 {
 	int mine = 0, uids = 0;
 
@@ -245,33 +275,118 @@ static int limits_answer(const struct model *m, int session)
 			continue;
 		g = model_grant((struct model *)(uintptr_t)m, m->tasks[t].token);
 		mine += g->session == session;
-		uids += m->sessions[g->session].uid == m->sessions[session].uid;
+		uids += g->uid == uid;
 	}
-	return mine >= m->session_limit || uids >= m->uid_limit ? -EDQUOT : 0;
+	return (session >= 0 && mine >= m->session_limit) || uids >= m->uid_limit ? -EDQUOT : 0;
+}
+
+/* What stands between a task and a grant; BLOCKED: what others hold. */
+static int claimable_answer(struct model *m, const struct want *w)
+{
+	const struct m_task *t = &m->tasks[w->task];
+
+	if (t->state == TASK_DONE)
+		return -EEXIST;
+	if (t->state != TASK_PUBLISHED)
+		return -ENOENT;
+	if (!w->anew && w->actor >= 0 && m->sessions[w->actor].lost >> w->task & 1)
+		return -ESTALE;
+	if (w->kind == CHANGE_CLAIM && w->token && t->token != w->token)
+		return -ESTALE;
+	if (t->token || model_holder(m, w->task))
+		return BLOCKED;
+	if (is_unmet(m, w->task))
+		return -EBUSY;
+	return model_conflicts(m, w->task, t->arts) ? BLOCKED : 0;
 }
 
 static int claim_answer(struct model *m, const struct want *w)
 {
 	const struct m_task *t = &m->tasks[w->task];
+	const struct m_grant *g = w->token ? model_grant(m, w->token) : NULL;
 	int err = t->exists ? actor_answer(m, w) : -ENOENT;
 
+	if (g && g->ended && w->actor >= 0 && g->session == w->actor && strchr("le", g->how))
+		return -ESTALE;
 	if (!err && m->estop)
 		err = -EROFS;
+	if (!err)
+		err = claimable_answer(m, w);
+	if (err == BLOCKED)
+		return t->token && model_grant(m, t->token)->session == w->actor ? -EEXIST : -EBUSY;
+	return err ? err : limits_answer(m, w->actor, m->sessions[w->actor].uid);
+}
+
+/* Does its own session hold what it would wait for, and not by flock? */
+static int is_own(struct model *m, const struct want *w)
+{
+	const struct m_task *t = &m->tasks[w->task];
+
+	for (int i = 0; i < TASKS && w->actor >= 0; i++) {
+		const struct m_task *o = &m->tasks[i];
+		const struct m_grant *g = o->exists && o->token ? model_grant(m, o->token) : NULL;
+		uint32_t hit = 0;
+
+		if (!g || g->session != w->actor || g->lock)
+			continue;
+		for (int art = 0; art < ARTS; art++)
+			if (t->arts >> art & 1)
+				hit |= art_overlaps[art] & o->arts;
+		if (i == w->task || hit)
+			return 1;
+	}
+	return 0;
+}
+
+static int task_lock_answer(struct model *m, const struct want *w)
+{
+	int err = w->shared ? -EOPNOTSUPP : claimable_answer(m, w);
+
+	if (err == BLOCKED && is_own(m, w))
+		return -EDEADLK;
+	if (err == BLOCKED)
+		return w->waits ? BLOCKED : -EWOULDBLOCK;
 	if (err)
 		return err;
-	if (t->state == TASK_DONE)
-		return -EEXIST;
-	if (t->state != TASK_PUBLISHED)
-		return -ENOENT;
-	if (!w->anew && m->sessions[w->actor].lost >> w->task & 1)
+	return limits_answer(m, w->actor, w->actor >= 0 ? m->sessions[w->actor].uid : w->uid);
+}
+
+static int mutex_answer(const struct model *m, const struct want *w, int behind)
+{
+	for (int i = 0; i < m->n_mutexes; i++)
+		if (m->mutexes[i].name == w->task &&
+		    (!w->shared || !m->mutexes[i].shared || behind))
+			return w->waits ? BLOCKED : -EWOULDBLOCK;
+	return 0;
+}
+
+int lock_answer(struct run *s, const struct want *w, int behind)
+{
+	struct model *m = &s->m;
+	const struct m_grant *g = w->token ? model_grant(m, w->token) : NULL;
+	int err;
+
+	if (w->token && !g)
+		return model_mutex(m, w->token) ? 0 : -ESTALE;
+	if (g && !g->ended)
+		return 0;
+	if (g && strchr("le", g->how))
 		return -ESTALE;
-	if (w->token && t->token != w->token)
-		return -ESTALE;
-	if (t->token)
-		return model_grant(m, t->token)->session == w->actor ? -EEXIST : -EBUSY;
-	if (is_unmet(m, w->task) || model_conflicts(m, w->task, t->arts))
-		return -EBUSY;
-	return limits_answer(m, w->actor);
+	err = w->actor == NOBODY ? 0 : actor_answer(m, w);
+	if (err)
+		return err;
+	if (m->estop)
+		return -EROFS;
+	if (w->id && !(m->tasks[w->task].exists && m->tasks[w->task].id == w->id))
+		return -ENOENT; /* what it waited for was cancelled */
+	return m->tasks[w->task].exists ? task_lock_answer(m, w) : mutex_answer(m, w, behind);
+}
+
+static int is_lockers(const struct want *w, const struct m_grant *g)
+{
+	if (g->pid && w->pid)
+		return model_descends(w->pid, g->pid, g->start) && g->boot >= 0;
+	return !g->pid && g->session >= 0 && g->session == w->actor;
 }
 
 /* What a session hears that acts on a claim; *OUT: the grant. */
@@ -281,11 +396,18 @@ static int held_answer(struct model *m, const struct want *w, struct m_grant **o
 	struct m_grant *g;
 	int err;
 
-	if (!w->token && !t->exists)
-		return -ENOENT;
+	if (!w->token && !t->exists) {
+		err = actor_answer(m, w);
+		return err ? err : -ENOENT;
+	}
 	g = model_grant(m, w->token ? w->token : t->token);
 	*out = g;
+	if (g && g->lock && !g->ended)
+		return is_lockers(w, g) ? 0 : -EPERM;
 	if (g && g->ended && w->actor >= 0 && g->session == w->actor)
+		return -ESTALE;
+	if (!w->token && w->actor < 0 && m->lost_lock[w->task] &&
+	    is_lockers(w, model_grant(m, m->lost_lock[w->task])))
 		return -ESTALE;
 	err = actor_answer(m, w);
 	if (err)
@@ -304,13 +426,15 @@ static int handover_answer(struct model *m, const struct want *w)
 
 	if (err)
 		return err;
+	if (g->lock)
+		return -EPERM;
 	if (w->to == g->session)
 		return -EINVAL;
 	if (m->sessions[w->to].ended)
 		return -ESTALE;
-	if (m->sessions[w->to].uid != m->sessions[g->session].uid)
+	if (m->sessions[w->to].uid != g->uid)
 		return -EPERM;
-	return limits_answer(m, w->to);
+	return limits_answer(m, w->to, m->sessions[w->to].uid);
 }
 
 static int extend_answer(struct model *m, const struct want *w)
@@ -331,6 +455,9 @@ static int break_answer(const struct model *m, const struct want *w)
 {
 	if (!w->is_op)
 		return -EPERM;
+	for (int i = 0; i < m->n_mutexes; i++)
+		if (m->mutexes[i].token == w->token && m->mutexes[i].name == w->task)
+			return 0;
 	if (!m->tasks[w->task].exists)
 		return -ENOENT;
 	return m->tasks[w->task].token == w->token && w->token ? 0 : -ESTALE;
@@ -455,6 +582,10 @@ int model_answer(struct run *s, const struct want *w)
 	case CHANGE_JOIN:
 	case CHANGE_ANCHOR:
 		return join_answer(m, w);
+	case CHANGE_LOCK:
+		return lock_answer(s, w, 0);
+	case CHANGE_UNLOCK:
+		return 0;
 	case CHANGE_SET:
 		return set_answer(m, w);
 	default:

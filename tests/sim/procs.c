@@ -182,6 +182,11 @@ int32_t caller_last_pid(void)
 	return table.last;
 }
 
+int64_t caller_start_ms(int64_t start)
+{
+	return start * TICK_MS;
+}
+
 int caller_boot_id(char out[37])
 {
 	memcpy(out, table.boot_id, sizeof(table.boot_id));

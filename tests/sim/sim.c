@@ -91,15 +91,10 @@ static void begin(struct run *s, uint64_t seed, int64_t steps)
 	disk_fail(DISK_NONE, 0, 0);
 	disk_pause(1);
 	disk_seed(seed);
-	wire_open(&s->w);
-	wire_down(&s->w);
-	s->w.loop = (struct loop *)(void *)s; /* procs.c needs none */
-	s->w.f.sim.world.vfs = disk_vfs();
+	wire_open_on(&s->w, disk_vfs(), (struct loop *)(void *)s); /* procs.c needs no loop */
 	s->w.f.sim.world.alive = alive;
 	s->w.f.sim.world.descends = descends;
 	procs_boot(s->w.f.sim.boot_id);
-	if (wire_up(&s->w))
-		abort();
 	model_init(s);
 	agents_init(s);
 }

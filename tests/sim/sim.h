@@ -22,6 +22,7 @@
 #include "tests/sim/procs.h"
 
 #define TASKS 9
+#define NAMES 11 /* tasks, and names of mutexes that are never one */
 #define AGENTS 9
 #define SESSIONS 4096 /* ever registered in one run */
 #define PENDING 48
@@ -30,6 +31,8 @@
 #define LOG_WIDTH 180
 
 #define NOBODY (-1)
+#define BLOCKED 3 /* no errno: must wait in line */
+#define NEVER_DUE (INT64_MAX / 4)
 #define FOREIGN (-2) /* a session of another uid was found */
 
 #define LATENCY 4000 /* ms: the latest that a timer of the daemon fires */
@@ -54,6 +57,11 @@ struct m_grant {
 	int64_t lower; /* ms since boot: not lost to time before */
 	int64_t upper; /* and, while the daemon runs, not much later */
 	int64_t acted; /* the last change by its session */
+	uint32_t uid;
+	int lock;    /* by flock: 1 while its descriptor is open, 2 after that was lost */
+	int32_t pid; /* who locked it */
+	int64_t start;
+	int boot;
 	int ended;
 	char how; /* f r l h: finished released lost handed */
 	int reported;
@@ -71,6 +79,18 @@ struct m_session {
 	int anchor_boot;
 };
 
+struct m_mutex {
+	int name, shared, session;
+	uint32_t uid;
+	int64_t token;
+	int32_t pid;
+	int64_t start;
+	int boot;
+	int lock; /* as of a grant */
+	int64_t lower, upper, acted;
+};
+#define MUTEXES 32
+
 struct m_member {
 	int32_t pid;
 	int64_t start;
@@ -78,15 +98,19 @@ struct m_member {
 };
 
 struct model {
-	struct m_task tasks[TASKS];
+	struct m_task tasks[NAMES];
 	struct m_session sessions[SESSIONS];
 	int n_sessions;
 	struct m_grant *grants; /* by rising token */
 	int n_grants, cap_grants;
+	int64_t lost_lock[NAMES]; /* the last lock that a process without a session lost */
+	struct m_mutex mutexes[MUTEXES];
+	int n_mutexes;
 	struct m_member members[MEMBERS];
 	int n_members;
 	int boot; /* the how manieth */
 	int64_t seq, bytes;
+	int64_t granted;	  /* the highest token */
 	int64_t issued;		  /* the highest token that anybody was told */
 	int64_t lease, lease_max; /* control/, ms */
 	int estop;
@@ -105,6 +129,8 @@ struct want {
 	int64_t id;	       /* the thing meant: a task that may be gone */
 	int64_t token;	       /* the grant it was asked through; break: the one to end */
 	int anew;
+	int shared, waits; /* LOCK */
+	uint64_t fh;
 	int append;
 	uint32_t add, drop; /* artifacts */
 	unsigned needs;
@@ -124,6 +150,9 @@ struct pending {
 	int interrupted;
 	int unasked; /* the daemon's own change */
 	int again;   /* and not decided yet */
+	int retried; /* it was not, by the last batch: a full disk */
+	int in_line; /* it waits, or did: it is in run.waiting */
+	int served;  /* it waited, and is decided */
 	int gone;    /* done, and answered that it is not there: ended in the same batch */
 	int answered, err;
 	uint64_t node, fh;  /* of the answer */
@@ -148,6 +177,8 @@ struct won {
 	int session;
 };
 
+#define OPEN 8
+
 struct agent {
 	enum identity is;
 	uint32_t uid;
@@ -161,6 +192,9 @@ struct agent {
 	int64_t paused; /* until, ms since boot */
 	/* a descriptor on a claim kept open */
 	uint64_t kept_node, kept_fh;
+	uint64_t open[OPEN];	     /* all its descriptors */
+	uint64_t lock_node, lock_fh; /* locked, or to be locked */
+	int lock_as;
 	/* descriptors whose CREATE won the grant: of this command, and the one kept */
 	struct won won[2];
 	char must_text[64]; /* what a read must begin with */
@@ -178,13 +212,21 @@ struct run {
 	struct agent agents[AGENTS];
 	struct pending pending[PENDING];
 	int n_pending;
-	int64_t due;	  /* what the timer was set to before the batch */
-	int slept;	  /* the machine, since the last batch; 2: or one before it */
-	int full, broken; /* the disk, since the last batch that went through */
+	struct pending waiting[AGENTS * 2]; /* for a lock, in order of arrival */
+	int n_waiting;
+	struct {
+		uint64_t fh;
+		int64_t token;
+	} locks[AGENTS * 4]; /* what descriptors have locked */
+	int64_t due;	     /* what the timer was set to before the batch */
+	int slept;	     /* the machine, since the last batch; 2: or one before it */
+	int stalled;	     /* the daemon stood still */
+	int full, broken;    /* the disk, since the last batch that went through */
 	int boots;
 	int64_t cut_at; /* the batch that a power cut will meet; 0: none is planned */
 	struct {
-		int64_t batches, changes, events, crashes, cuts, errors, fulls, lost, kills;
+		int64_t batches, changes, events, crashes, cuts, errors, fulls, lost, kills, locks,
+			waited;
 	} n;
 	char log[LOG_LINES][LOG_WIDTH];
 	int64_t logged;
@@ -218,6 +260,8 @@ void agent_kill(struct run *s, int agent);
 void faults_step(struct run *s);
 /* The disk has room again. */
 void disk_freed(struct run *s);
+/* The daemon's timer has fired. */
+void tick_ask(struct run *s);
 /* Time passes, and the daemon does what is due. */
 void time_pass(struct run *s, int64_t ms);
 
@@ -235,6 +279,13 @@ struct m_grant *model_grant(struct model *m, int64_t token);
 int model_actor(struct run *s, int32_t pid, uint32_t uid, int path, int *deny);
 int model_is_op(uint32_t uid);
 int model_is_member(const struct run *s, int32_t pid);
+struct m_mutex *model_mutex(struct model *m, int64_t token);
+/* The first that holds a mutex of that name; NULL: nobody. */
+struct m_mutex *model_holder(struct model *m, int name);
+/* Is PID the process OF that started at START, or a descendant of it, which lives? */
+int model_descends(int32_t pid, int32_t of, int64_t start);
+/* What the writer must answer to a request for a lock; BEHIND: others wait for it already. */
+int lock_answer(struct run *s, const struct want *w, int behind);
 /* What the writer must answer. */
 int model_answer(struct run *s, const struct want *w);
 
@@ -253,6 +304,10 @@ void check_all(struct run *s);
 void batch_settle(struct run *s, int64_t boot);
 /* The daemon was told of the exit of a process; pid 0: of all those of former boots. */
 void exit_told(struct run *s, int32_t pid, int64_t start);
+/* The descriptor FH was closed: what it had locked is given back. */
+void lock_closed(struct run *s, uint64_t fh);
+void lock_forget(struct run *s, uint64_t fh);
+int64_t lock_of(const struct run *s, uint64_t fh);
 /* A request was sent: its answer now, or it is pending. */
 void request_sent(struct run *s, struct pending *p);
 
