@@ -510,6 +510,65 @@ Test(lockfile, locked_again_is_the_same_lock)
 	assert_column(&w.f, "T", COLUMN_READY);
 }
 
+/* Threads, and children with an inherited descriptor, lock the same open file. */
+Test(lockfile, who_asks_through_one_open_file_at_once_has_it_together)
+{
+	struct opened a = locked(claims, "T"), b = door(claims, "T"), c = door(claims, "T");
+	uint64_t u1 = parked(&b, LOCK_EX), u2 = parked(&b, LOCK_EX), u3 = parked(&b, LOCK_EX),
+		 uc = parked(&c, LOCK_EX);
+	int64_t token;
+
+	(void)ask_interrupt(&w, u3);
+	assert_errno(closes(&a), 0);
+	wire_decide(&w);
+	assert_errno(answered(u1), 0);
+	assert_errno(answered(u2), 0);
+	assert_errno(answered(u3), EINTR);
+	token = task().token;
+	cr_assert_eq(wire_answered(&w, uc, NULL), 0);
+	assert_errno(wire_flock(&w, &b, LOCK_EX), 0);
+	cr_assert_eq(task().token, token);
+	assert_errno(closes(&b), 0);
+	assert_errno(answered(uc), 0);
+	assert_errno(closes(&c), 0);
+	assert_column(&w.f, "T", COLUMN_READY);
+	assert_sound(&w.f);
+}
+
+Test(lockfile, who_shares_twice_at_once_through_one_open_file_lets_go_of_all)
+{
+	struct opened a = door(claims, "m"), b = door(claims, "m");
+	uint64_t u1 = ask_flock(&w, &a, LOCK_SH), u2 = ask_flock(&w, &a, LOCK_SH),
+		 u3 = ask_flock(&w, &a, LOCK_SH | LOCK_NB);
+
+	wire_decide(&w);
+	assert_errno(answered(u1), 0);
+	assert_errno(answered(u2), 0);
+	assert_errno(answered(u3), 0);
+	assert_errno(closes(&a), 0);
+	assert_errno(wire_flock(&w, &b, LOCK_EX | LOCK_NB), 0);
+	assert_errno(closes(&b), 0);
+	cr_assert_eq(wire_walk(&w, "claims/m"), 0);
+	assert_sound(&w.f);
+}
+
+Test(lockfile, one_open_file_locked_in_two_ways_at_once_ends_in_one_of_them)
+{
+	struct opened a = locked(claims, "m"), b = door(claims, "m"), c = door(claims, "m");
+	uint64_t u1 = parked(&b, LOCK_SH), u2 = parked(&b, LOCK_EX);
+
+	assert_errno(closes(&a), 0);
+	wire_decide(&w);
+	assert_errno(answered(u1), 0);
+	assert_errno(answered(u2), 0);
+	assert_says("claims/m", "mode exclusive\n");
+	assert_errno(closes(&b), 0);
+	assert_errno(wire_flock(&w, &c, LOCK_EX | LOCK_NB), 0);
+	assert_errno(closes(&c), 0);
+	cr_assert_eq(wire_walk(&w, "claims/m"), 0);
+	assert_sound(&w.f);
+}
+
 /* --- mutexes --- */
 
 static int listed(const char *name)
