@@ -81,8 +81,8 @@ bench_obj := $(call objects,$(bench_src))
 benches := $(foreach f,$(bench_src),$B/bench/$(basename $(notdir $f)))
 helpers := $(foreach f,$(helper_src),$B/tests/$(basename $(notdir $f)))
 
-# Tests let memory run out: tests/lib/alloc.c.
-test_wraps := $(foreach f,malloc calloc realloc strdup strndup,-Wl,--wrap=$f)
+# Tests let memory run out, and have a loop of their own: tests/lib/alloc.c, loop.c.
+test_wraps := $(foreach f,malloc calloc realloc strdup strndup loop_watch loop_unwatch,-Wl,--wrap=$f)
 
 c_files = $(wildcard $(foreach d,fs backend tools tests/*,$d/*.c $d/*.h))
 

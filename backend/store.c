@@ -202,6 +202,8 @@ static int settle_leases(struct store *s)
 	if (boot && strcmp(boot, s->boot_id) == 0) {
 		err = db_run(s->writer, Q(LEASES_GRACE), I(now));
 		if (!err)
+			err = db_run(s->writer, Q(LOCKS_GRACE), I(now), I(read_lease(s->writer)));
+		if (!err)
 			err = adopt_locks(s, now, 0);
 		return err ? err :
 			     db_run(s->writer, Q(IDLE_GRACE), I(now + read_lease(s->writer) / 10),

@@ -300,9 +300,12 @@ static int leases_awake(struct tx *tx)
 /* A clock that went back makes no lease longer than it was given. */
 static int leases_clamp(struct tx *tx)
 {
+	int64_t lease = read_lease(tx->db);
 	int err = db_run(tx->db, Q(LEASES_CLAMP), I(tx->boot));
 
-	return err ? err : db_run(tx->db, Q(IDLE_CLAMP), I(tx->boot), I(2 * read_lease(tx->db)));
+	if (!err)
+		err = db_run(tx->db, Q(LOCKS_CLAMP), I(tx->boot), I(lease));
+	return err ? err : db_run(tx->db, Q(IDLE_CLAMP), I(tx->boot), I(2 * lease));
 }
 
 /*

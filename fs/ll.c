@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <fuse_lowlevel.h>
+#include <utlist.h>
 
 #include "backend/clean.h"
 #include "backend/log.h"
@@ -54,8 +55,11 @@ struct op {
 	struct buf text;
 	int append;
 	size_t size;
-	int late;	      /* opens what has gone */
-	struct waiter waiter; /* a lock that may have to wait */
+	int late;		      /* opens what has gone */
+	struct waiter waiter;	      /* a lock that may have to wait */
+	struct change *asked;	      /* that one */
+	int how;		      /* of flock(2) */
+	void (*again)(struct op *op); /* it is to be asked anew */
 	struct op *next;
 };
 
@@ -144,6 +148,12 @@ static void op_decided(struct change *c)
 	wait_end(op->ll->fs, &op->waiter);
 	op->r.change = c;
 	(void)store_read_begin(op->ll->fs->store);
+	if (c->result.err == -EINTR && op->again && !fuse_req_interrupted(op->req)) {
+		op->r.change = NULL;
+		change_free(c);
+		op->again(op);
+		return;
+	}
 	if (!c->result.err)
 		watch_decided(op->ll->fs->watch, c);
 	if (c->result.err) /* of a missing session the search knows more than the rules */
@@ -187,6 +197,7 @@ static void op_finish(struct op *op, int err, void (*reply)(struct op *op))
 	c->op = op->r.op;
 	c->arg = op;
 	c->done = op_decided;
+	op->asked = c;
 	if (c->kind == CHANGE_LOCK && c->flags & CHANGE_WAIT)
 		wait_begin(op->ll->fs, &op->waiter, c);
 	fuse_req_interrupt_func(op->req, on_interrupt, c); /* may run at once */
@@ -874,19 +885,50 @@ static void drop_lock(struct ll *l, struct handle *h)
 	store_commit(l->fs->store, c);
 }
 
+static int lock_asked(struct op *op, struct handle *h, int how);
+static void reply_locked(struct op *op);
+
+static void lock_again(struct op *op)
+{
+	op->again = NULL;
+	op_finish(op, lock_asked(op, handle_get(op->fh), op->how), reply_locked);
+}
+
+/*
+ * Of all who ask through one open file at once, as threads or children may, one got it,
+ * and so has it for all: the others would wait for themselves.
+ */
+static void lock_for_all(const struct op *got)
+{
+	struct waiter *w;
+
+	DL_FOREACH(got->ll->fs->waiters, w) {
+		struct op *op = w->change->arg;
+
+		if (op->fh != got->fh || op->again)
+			continue;
+		op->again = lock_again;
+		store_cancel(got->ll->fs->store, op->asked);
+	}
+}
+
 static void reply_locked(struct op *op)
 {
 	struct handle *h = handle_get(op->fh), closed = { .unlock = NULL };
 	const struct change *c = op->r.change;
 
-	if (!h) { /* closed meanwhile: nobody has it */
+	if (!h) /* closed meanwhile: nobody has it */
 		h = &closed;
+	if (h->lock && h->lock != c->result.id) /* shared, and asked for twice at once */
+		drop_lock(op->ll, h);
+	if (!h->unlock)
 		h->unlock = change_new(CHANGE_UNLOCK);
-	}
 	h->lock = c->result.id;
 	h->shared = (c->flags & CHANGE_SHARED) != 0;
 	if (fuse_reply_err(op->req, 0) || h == &closed)
 		drop_lock(op->ll, h);
+	else
+		lock_for_all(op);
 }
 
 static int lock_asked(struct op *op, struct handle *h, int how)
@@ -941,6 +983,7 @@ static void ll_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, 
 	if (!op)
 		return;
 	op->fh = fi->fh;
+	op->how = how;
 	if (how & LOCK_UN) {
 		op_finish(op, unlock_asked(op, h), reply_unlocked);
 		return;

@@ -825,7 +825,7 @@ Test(writer_failing, of_its_thread_is_tried_again_by_the_thread)
 	cr_assert_eq(pthread_join(writer, NULL), 0);
 }
 
-Test(writer_failing, for_want_of_memory_serves_nobody_twice_either, .init = setup)
+Test(writer_failing, for_want_of_memory_serves_nobody_twice_either)
 {
 	int64_t token, calls, before;
 	struct change *a, *gone;

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -368,6 +369,52 @@ Test(caller, a_zombie_is_a_process_that_does_not_live, .fini = reap)
 	cr_expect_eq(caller_alive(pid, p.start), 0);
 	cr_expect_eq(caller_env(pid, "PATH", v, sizeof(v)), -ESRCH);
 	cr_expect_str_eq(v, "same");
+}
+
+/* Readable within MS? */
+static int is_readable(int fd, int ms)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, ms) == 1;
+}
+
+Test(caller, a_pidfd_gets_readable_when_its_process_exits, .fini = reap)
+{
+	pid_t pid = spawn(0, nothing, NULL);
+	struct proc p;
+	int fd;
+
+	cr_assert_eq(caller_proc(pid, &p), 0);
+	fd = caller_pidfd(pid, p.start);
+	cr_assert_geq(fd, 0);
+	cr_assert(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	cr_assert(!is_readable(fd, 0));
+	forget(pid);
+	(void)kill(pid, SIGKILL);
+	cr_assert(is_readable(fd, 20000), "before anybody has waited for it");
+	cr_assert_eq(caller_pidfd(pid, p.start), -ESRCH, "a zombie has exited");
+	cr_assert_eq(waitpid(pid, NULL, 0), pid);
+	cr_assert(is_readable(fd, 0));
+	cr_assert_eq(caller_pidfd(pid, p.start), -ESRCH);
+	(void)close(fd);
+}
+
+Test(caller, no_pidfd_is_of_another_process_of_that_number, .fini = reap)
+{
+	pid_t pid = spawn(0, nothing, NULL);
+	struct proc p;
+	int before = dup(0), after;
+
+	(void)close(before);
+	cr_assert_eq(caller_proc(pid, &p), 0);
+	cr_assert_eq(caller_pidfd(pid, p.start + 1), -ESRCH);
+	cr_assert_eq(caller_pidfd(pid, p.start - 1), -ESRCH);
+	cr_assert_eq(caller_pidfd(0, 0), -ESRCH);
+	cr_assert_eq(caller_pidfd(-1, 0), -ESRCH);
+	after = dup(0);
+	cr_assert_eq(before, after, "a descriptor stays open");
+	(void)close(after);
 }
 
 Test(caller, one_that_was_waited_for_is_gone, .fini = reap)

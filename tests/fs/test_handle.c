@@ -46,6 +46,43 @@ Test(handle, is_found_by_its_number_until_it_is_closed)
 	handle_close(0);
 }
 
+Test(handle, a_node_is_open_as_long_as_one_of_its_files_is)
+{
+	struct handle *a, *b;
+
+	cr_assert(!handle_is_open(body));
+	a = handle_new(&r, body, O_RDONLY);
+	b = handle_new(&r, body, O_WRONLY);
+	cr_assert(handle_is_open(body));
+	cr_assert(!handle_is_open(tags));
+	handle_close(a->fh);
+	cr_assert(handle_is_open(body));
+	handle_close(b->fh);
+	cr_assert(!handle_is_open(body));
+	(void)handle_new(&r, body, O_RDONLY);
+	(void)handle_new(&r, tags, O_RDONLY);
+	handle_close_all();
+	cr_assert(!handle_is_open(body));
+	cr_assert(!handle_is_open(tags));
+}
+
+Test(handle, a_door_is_open_under_a_number_of_its_own)
+{
+	uint64_t any_door = NODE_INO(0, ROW_DOOR);
+	struct handle *a = handle_new(&r, any_door, O_RDONLY);
+	struct handle *b = handle_new(&r, any_door, O_RDONLY), *again;
+
+	cr_assert_neq(a->ino, b->ino);
+	cr_assert_eq(NODE_ID(a->ino), (int64_t)a->fh);
+	cr_assert(!handle_is_open(any_door));
+	again = handle_new(&r, a->ino, O_RDONLY);
+	cr_assert_eq(again->ino, a->ino);
+	handle_close(a->fh);
+	cr_assert(handle_is_open(again->ino));
+	handle_close(again->fh);
+	handle_close(b->fh);
+}
+
 Test(handle, numbers_are_not_used_again)
 {
 	uint64_t first = handle_new(&r, body, O_RDONLY)->fh;

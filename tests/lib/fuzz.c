@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 
+#include "fs/caller.h"
 #include "fs/node.h"
 #include "tests/lib/fuzz.h"
 #include "tests/lib/random.h"
@@ -14,6 +15,8 @@
 
 #define POOL 64 /* nodes and descriptors seen */
 #define REQUEST_MAX 8192
+#define CLAIMS 3 /* directories to lock in */
+#define OWN 4	 /* files about a session's processes */
 
 enum { UNKNOWN, WAITING, MAYBE, ANSWERED };
 
@@ -21,8 +24,12 @@ struct fuzz {
 	struct wire w;
 	uint64_t random;
 	uint64_t nodes[POOL], fhs[POOL];
-	unsigned n_nodes, n_fhs;
-	uint8_t *state; /* of each request, by half its number */
+	unsigned n_nodes, n_fhs, n_files;
+	uint64_t claims[CLAIMS], own[OWN];
+	pid_t kid;
+	struct opened files[POOL]; /* descriptors with what they are open on */
+	uint8_t *state;		   /* of each request, by half its number */
+	uint64_t *node;		   /* and what it was about */
 	size_t n_states;
 	struct buf *says;
 };
@@ -46,7 +53,8 @@ static const char *some_name(struct fuzz *z)
 		"done",	  "title",  "artifacts", "why", "outcome",  "procs",  "control",
 		"ready",  "README", ".",	 "..",	"",	    "x\ny",   "\xff\xfe",
 		"T.swp",  "~",	    "sessions",	 "p",	"command",  "events", "2026-07-01",
-		"import", "limits", "verdict",	 "a/b", "\033[31m", "tasks",
+		"import", "limits", "verdict",	 "a/b", "\033[31m", "tasks",  "m",
+		"m2",	  "anchor",
 	};
 	static char longest[300];
 
@@ -77,6 +85,15 @@ static uint64_t some_fh(struct fuzz *z)
 	unsigned have = z->n_fhs < POOL ? z->n_fhs : POOL;
 
 	return have && below(z, 8) ? z->fhs[(unsigned)below(z, POOL) % have] : any(z) % 1000;
+}
+
+static struct opened some_file(struct fuzz *z)
+{
+	unsigned have = z->n_files < POOL ? z->n_files : POOL;
+
+	if (have && below(z, 10))
+		return z->files[(unsigned)below(z, POOL) % have];
+	return (struct opened){ some_node(z), some_fh(z), 0 };
 }
 
 static uint32_t some_flags(struct fuzz *z)
@@ -227,6 +244,76 @@ static void ask_files(struct fuzz *z, struct asked *a)
 	}
 }
 
+/* "0", the asker's own process, into a file that says so of a session: 1 if one is open. */
+static int ask_own(struct fuzz *z, struct asked *a)
+{
+	for (unsigned i = 0; i < POOL && i < z->n_files; i++)
+		for (int k = 0; k < OWN; k++)
+			if (z->files[i].node == z->own[k] && below(z, 4) == 0) {
+				struct fuse_write_in in = { .fh = z->files[i].fh, .size = 2 };
+
+				a->opcode = FUSE_WRITE;
+				a->node = z->own[k];
+				add_struct(a, &in, sizeof(in));
+				memcpy(a->body + a->n, "0\n", 2);
+				a->n += 2;
+				return 1;
+			}
+	return 0;
+}
+
+/* What is open, and on what it is: most of it makes sense. */
+static void ask_opened(struct fuzz *z, struct asked *a)
+{
+	struct opened o = some_file(z);
+	struct fuse_lk_in lock = { .fh = o.fh,
+				   .owner = (uint64_t)below(z, 3),
+				   .lk_flags = below(z, 20) ? FUSE_LK_FLOCK : 0,
+				   .lk = { .type = (uint32_t)below(z, 3) } };
+	struct fuse_release_in release = { .fh = o.fh };
+	struct fuse_write_in write = { .fh = o.fh };
+
+	if (below(z, 8) == 0 && ask_own(z, a))
+		return;
+	a->node = o.node;
+	switch (below(z, 8)) {
+	case 0:
+		a->opcode = FUSE_RELEASE;
+		add_struct(a, &release, sizeof(release));
+		break;
+	case 1:
+		a->opcode = FUSE_WRITE;
+		add_struct(a, &write, sizeof(write));
+		a->n += some_text(z, a->body + a->n, 100);
+		write.size = (uint32_t)(a->n - sizeof(write));
+		memcpy(a->body, &write, sizeof(write));
+		a->fixed = offsetof(struct fuse_write_in, size);
+		break;
+	default:
+		a->opcode = below(z, 3) ? FUSE_SETLKW : FUSE_SETLK;
+		add_struct(a, &lock, sizeof(lock));
+	}
+}
+
+/* A file of claims/, to be locked, or one that says whose process a session's is. */
+static void ask_lockable(struct fuzz *z, struct asked *a)
+{
+	static const char *const names[] = { "A", "B", "m", "m2" };
+	struct fuse_create_in create = { .flags = O_RDONLY | O_CREAT, .mode = 0100644 };
+	struct fuse_open_in open = { .flags = O_WRONLY };
+
+	if (below(z, 6) == 0) {
+		a->opcode = FUSE_OPEN;
+		a->node = z->own[below(z, OWN)];
+		add_struct(a, &open, sizeof(open));
+		return;
+	}
+	a->opcode = FUSE_CREATE;
+	a->node = z->claims[below(z, CLAIMS)];
+	add_struct(a, &create, sizeof(create));
+	add_name(a, names[below(z, 4)]);
+}
+
 static void ask_others(struct fuzz *z, struct asked *a)
 {
 	struct fuse_setattr_in set = { .valid = (uint32_t)any(z) & 0xfff,
@@ -293,7 +380,7 @@ static void complain(struct fuzz *z, const char *what, uint64_t unique)
 
 static void learn(struct fuzz *z, const struct reply *r)
 {
-	struct fuse_entry_out e;
+	struct fuse_entry_out e = { .nodeid = z->node[r->unique / 2] };
 	struct fuse_open_out o;
 
 	if (r->err)
@@ -306,6 +393,7 @@ static void learn(struct fuzz *z, const struct reply *r)
 	if (r->n == sizeof(o) || r->n == sizeof(e) + sizeof(o)) {
 		memcpy(&o, r->data + r->n - sizeof(o), sizeof(o));
 		z->fhs[z->n_fhs++ % POOL] = o.fh;
+		z->files[z->n_files++ % POOL] = (struct opened){ e.nodeid, o.fh, 0 };
 	}
 }
 
@@ -320,13 +408,14 @@ static void collect(struct fuzz *z)
 		if (r->unique / 2 >= z->n_states || z->state[r->unique / 2] == UNKNOWN ||
 		    z->state[r->unique / 2] == ANSWERED)
 			complain(z, "an answer nobody waits for", r->unique);
-		else
+		else {
 			z->state[r->unique / 2] = ANSWERED;
+			learn(z, r);
+		}
 		if (r->err > 0 || r->err < -4095)
 			complain(z, "an answer that is no errno", r->unique);
 		if (r->err == -EIO || r->err == -ENOMEM || r->err == -EBADMSG)
 			complain(z, "the store failed", r->unique);
-		learn(z, r);
 		free(r->data);
 		free(r);
 	}
@@ -340,7 +429,9 @@ static void someone(struct fuzz *z)
 
 	z->w.who.uid = uids[below(z, 5)];
 	z->w.who.gid = below(z, 5) ? z->w.who.uid : WIRE_OPERATORS;
-	z->w.who.pid = below(z, 3) ? 0 : below(z, 2) ? getpid() : below(z, 100000);
+	z->w.who.pid = below(z, 3) ? 0 : below(z, 2) ? z->kid : below(z, 100000);
+	if (below(z, 10) == 0)
+		z->w.who.pid = getpid();
 }
 
 /* May be answered: EAGAIN to one that came before, or long after, what it is about. */
@@ -350,13 +441,25 @@ static void interrupt(struct fuzz *z, uint64_t unique)
 	(void)ask_interrupt(&z->w, unique);
 }
 
+/* One that waits before request number LAST, maybe for long. */
+static void interrupt_waiting(struct fuzz *z, uint64_t last)
+{
+	uint64_t from = (uint64_t)below(z, 200);
+
+	for (uint64_t i = last > from ? last - from : 0; i < last; i++)
+		if (z->state[i] == WAITING) {
+			interrupt(z, i * 2);
+			return;
+		}
+}
+
 static void ask_one(struct fuzz *z)
 {
 	struct asked a = { .node = some_node(z) };
 	uint64_t u;
 
 	someone(z);
-	switch (below(z, 5)) {
+	switch (below(z, 8)) {
 	case 0:
 	case 1:
 		ask_names(z, &a);
@@ -365,17 +468,47 @@ static void ask_one(struct fuzz *z)
 	case 3:
 		ask_files(z, &a);
 		break;
-	default:
+	case 4:
 		ask_others(z, &a);
+		break;
+	case 5:
+		ask_lockable(z, &a);
+		break;
+	default:
+		ask_opened(z, &a);
 	}
 	if (below(z, 10) == 0)
 		mutate(z, &a);
 	if (a.opcode == FUSE_WRITE && (a.node & 0xffff) == ROW_PROBE_COMMAND)
 		return; /* reading the verdict would run it */
 	z->state[(z->w.unique + 2) / 2] = WAITING;
+	z->node[(z->w.unique + 2) / 2] = a.node;
 	u = wire_send(&z->w, a.opcode, a.node, a.body, a.n, NULL, 0);
 	if (below(z, 15) == 0)
 		interrupt(z, u - (uint64_t)below(z, 6));
+	if (below(z, 30) == 0)
+		interrupt_waiting(z, u / 2);
+}
+
+static void exit_done(struct change *c)
+{
+	change_free(c);
+}
+
+/* A process is said to be gone: sometimes the one that asks now and then. */
+static void somebody_exits(struct fuzz *z)
+{
+	const char *boot = store_boot_id(z->w.f.store);
+	struct change *c = change_new(CHANGE_EXIT);
+	struct proc p = { .start = 1 };
+
+	(void)caller_proc(z->kid, &p);
+	(void)change_text(c, boot, strlen(boot));
+	c->pid = below(z, 4) ? z->kid : 4711;
+	c->start = p.start;
+	c->flags = CHANGE_SURE;
+	c->done = exit_done;
+	store_commit(z->w.f.store, c);
 }
 
 static void step(struct fuzz *z)
@@ -387,6 +520,8 @@ static void step(struct fuzz *z)
 		wire_decide(&z->w);
 	if (below(z, 50) == 0)
 		(void)wire_send(&z->w, FUSE_FORGET, some_node(z), &forget, sizeof(forget), NULL, 0);
+	if (below(z, 100) == 0)
+		somebody_exits(z);
 	if (below(z, 100) == 0) {
 		int64_t ms = MINUTE * below(z, 90);
 
@@ -405,6 +540,11 @@ static void begin(struct fuzz *z, int n)
 		"artifacts", "verdict",	      "probes"
 	};
 
+	static const char *const claims[CLAIMS] = { "claims", "sessions/s1/claims",
+						    "sessions/s2/claims" };
+	static const char *const own[OWN] = { "sessions/s1/anchor", "sessions/s2/anchor",
+					      "sessions/s1/procs", "sessions/s2/procs" };
+
 	wire_open(&z->w);
 	(void)fixture_session(&z->w.f, "s1");
 	(void)fixture_session(&z->w.f, "s2");
@@ -412,18 +552,26 @@ static void begin(struct fuzz *z, int n)
 	(void)fixture_task(&z->w.f, "B", "src");
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
 		z->nodes[z->n_nodes++] = wire_walk(&z->w, paths[i]);
+	for (int i = 0; i < CLAIMS; i++)
+		z->claims[i] = wire_walk(&z->w, claims[i]);
+	for (int i = 0; i < OWN; i++)
+		z->own[i] = wire_walk(&z->w, own[i]);
+	z->kid = wire_process(&z->w, NULL);
 	/* an interrupt has a number too */
 	z->n_states = (size_t)n * 3 + z->w.unique / 2 + 16;
 	z->state = calloc(z->n_states, 1);
+	z->node = calloc(z->n_states, sizeof(*z->node));
 }
 
-/* What waits for events alone may still be unanswered: the end answers it. */
+/* What waits for events or for a lock may still be unanswered: the end answers it. */
 static void end(struct fuzz *z)
 {
 	wire_decide(&z->w);
 	collect(z);
 	z->w.who = (struct who){ FIXTURE_UID, FIXTURE_UID, 0 };
 	(void)wire_mkdir(&z->w, wire_walk(&z->w, "sessions"), "the-last");
+	writer_turn_away(z->w.f.store);
+	ll_decided(z->w.ll);
 	collect(z);
 	for (size_t i = 0; i < z->n_states; i++) /* each lets libfuse drop one interrupt */
 		if (z->state[i] == MAYBE)
@@ -434,6 +582,7 @@ static void end(struct fuzz *z)
 			complain(z, "no answer", i * 2);
 	buf_str(z->says, fixture_check(&z->w.f));
 	free(z->state);
+	free(z->node);
 	wire_close(&z->w);
 }
 

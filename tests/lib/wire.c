@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -243,10 +244,13 @@ uint64_t wire_send(struct wire *w, uint32_t opcode, uint64_t node, const void *a
 
 void wire_decide(struct wire *w)
 {
+	int more;
+
 	do {
+		more = ll_pauses(w->ll); /* what waited for a lock's end is to be decided too */
 		writer_run_batch(w->f.store);
 		ll_decided(w->ll);
-	} while (ll_receive(w->ll, 64) || ll_pauses(w->ll)); /* what waited for a lock's end */
+	} while (ll_receive(w->ll, 64) || more || ll_pauses(w->ll));
 }
 
 /* What the daemon has sent, into w->replies. */
@@ -401,6 +405,27 @@ uint64_t ask_interrupt(struct wire *w, uint64_t unique)
 	return wire_send(w, FUSE_INTERRUPT, 0, &in, sizeof(in), NULL, 0);
 }
 
+uint64_t ask_flock(struct wire *w, const struct opened *o, int how)
+{
+	struct fuse_lk_in in = { .fh = o->fh,
+				 .owner = o->fh,
+				 .lk_flags = FUSE_LK_FLOCK,
+				 .lk = { .end = INT64_MAX,
+					 .type = how & LOCK_UN ? F_UNLCK :
+						 how & LOCK_SH ? F_RDLCK :
+								 F_WRLCK } };
+
+	return wire_send(w, how & LOCK_NB ? FUSE_SETLK : FUSE_SETLKW, o->node, &in, sizeof(in),
+			 NULL, 0);
+}
+
+uint64_t ask_release(struct wire *w, const struct opened *o)
+{
+	struct fuse_release_in in = { .fh = o->fh };
+
+	return wire_send(w, FUSE_RELEASE, o->node, &in, sizeof(in), NULL, 0);
+}
+
 /* The first N bytes of an answer into OUT, if it is one. */
 static int answer_into(struct wire *w, uint64_t unique, void *out, size_t n)
 {
@@ -478,15 +503,18 @@ int wire_write(struct wire *w, const struct opened *o, uint64_t off, const void 
 int wire_release(struct wire *w, const struct opened *o)
 {
 	struct fuse_flush_in flush = { .fh = o->fh };
-	struct fuse_release_in in = { .fh = o->fh };
 	int err = wire_answer(w, wire_send(w, FUSE_FLUSH, o->node, &flush, sizeof(flush), NULL, 0),
 			      NULL);
 
 	if (err == -ENOSYS) /* the kernel takes that for success, and asks no more */
 		err = 0;
-	MUST(wire_answer(w, wire_send(w, FUSE_RELEASE, o->node, &in, sizeof(in), NULL, 0), NULL) ==
-	     0);
+	MUST(wire_answer(w, ask_release(w, o), NULL) == 0);
 	return err;
+}
+
+int wire_flock(struct wire *w, const struct opened *o, int how)
+{
+	return wire_answer(w, ask_flock(w, o, how), NULL);
 }
 
 int wire_mkdir(struct wire *w, uint64_t dir, const char *name)

@@ -114,6 +114,9 @@ uint64_t ask_name(struct wire *w, uint32_t opcode, uint64_t dir, const char *nam
 uint64_t ask_rename(struct wire *w, uint64_t from, const char *name, uint64_t to,
 		    const char *newname, uint32_t flags);
 uint64_t ask_interrupt(struct wire *w, uint64_t unique);
+/* As flock(2): LOCK_SH, LOCK_EX or LOCK_UN in HOW, and LOCK_NB. */
+uint64_t ask_flock(struct wire *w, const struct opened *o, int how);
+uint64_t ask_release(struct wire *w, const struct opened *o);
 
 int wire_lookup(struct wire *w, uint64_t dir, const char *name, struct fuse_entry_out *out);
 int wire_getattr(struct wire *w, uint64_t node, struct fuse_attr *out);
@@ -122,6 +125,8 @@ int wire_touch(struct wire *w, uint64_t node);
 int wire_create(struct wire *w, uint64_t dir, const char *name, int flags, struct opened *out);
 int wire_openf(struct wire *w, uint64_t node, int flags, struct opened *out);
 int wire_write(struct wire *w, const struct opened *o, uint64_t off, const void *text, size_t n);
+/* What would wait for ever is no answer: ask_flock and wire_answered for those. */
+int wire_flock(struct wire *w, const struct opened *o, int how);
 /* Release and flush, as close(2). */
 int wire_release(struct wire *w, const struct opened *o);
 int wire_mkdir(struct wire *w, uint64_t dir, const char *name);
