@@ -869,17 +869,22 @@ static void unlock_done(struct change *c)
 	store_commit(l->fs->store, c);
 }
 
-/* Give back what H has locked, without an answer: it is closed, or locked otherwise. */
-static void drop_lock(struct ll *l, struct handle *h)
+/*
+ * Give back what H has locked, without an answer. FLAGS 0: it was closed, and nothing is
+ * received until that is done; CHANGE_SURE: it is locked otherwise.
+ */
+static void drop_lock(struct ll *l, struct handle *h, unsigned flags)
 {
 	struct change *c = h->unlock;
 
 	if (!h->lock || !c)
 		return;
 	c->token = h->lock;
+	c->flags = flags;
 	c->done = unlock_done;
 	c->arg = l;
-	l->closing++;
+	if (!(flags & CHANGE_SURE))
+		l->closing++;
 	h->lock = 0;
 	h->unlock = NULL;
 	store_commit(l->fs->store, c);
@@ -920,13 +925,13 @@ static void reply_locked(struct op *op)
 	if (!h) /* closed meanwhile: nobody has it */
 		h = &closed;
 	if (h->lock && h->lock != c->result.id) /* shared, and asked for twice at once */
-		drop_lock(op->ll, h);
+		drop_lock(op->ll, h, CHANGE_SURE);
 	if (!h->unlock)
 		h->unlock = change_new(CHANGE_UNLOCK);
 	h->lock = c->result.id;
 	h->shared = (c->flags & CHANGE_SHARED) != 0;
 	if (fuse_reply_err(op->req, 0) || h == &closed)
-		drop_lock(op->ll, h);
+		drop_lock(op->ll, h, CHANGE_SURE);
 	else
 		lock_for_all(op);
 }
@@ -944,8 +949,9 @@ static int lock_asked(struct op *op, struct handle *h, int how)
 				      "locks are for claims/ alone");
 	}
 	if (h->lock && h->shared != shared)
-		drop_lock(op->ll,
-			  h); /* as flock(2): the old one goes, then the other is asked for */
+		drop_lock(
+			op->ll, h,
+			CHANGE_SURE); /* as flock(2): the old one goes, then the other is asked for */
 	if (!h->unlock && !(h->unlock = change_new(CHANGE_UNLOCK)))
 		return -ENOMEM;
 	err = n->lock(&op->r, NODE_ID(op->r.ino), h);
@@ -1006,7 +1012,7 @@ static void ll_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 		l->polled--;
 	}
 	if (h)
-		drop_lock(l, h);
+		drop_lock(l, h, 0);
 	handle_close(fi->fh);
 	(void)fuse_reply_err(req, 0);
 }
