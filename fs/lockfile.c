@@ -150,7 +150,7 @@ static char *name_that_was(struct request *r, uint64_t ino)
 }
 
 /* The node of R is gone. Is it the second in a row of that name for this thread? */
-int lock_is_late(struct request *r)
+int lock_is_late(struct request *r, int look)
 {
 	struct world *w = store_world(r->fs->store);
 	struct late *l = &lates[(uint32_t)r->tid % LATES];
@@ -162,7 +162,7 @@ int lock_is_late(struct request *r)
 		return 0;
 	again = l->at && l->tid == r->tid && now - l->at < LATE_MS && strcmp(l->name, name) == 0;
 	l->tid = r->tid;
-	l->at = again ? 0 : now;
+	l->at = again && !look ? 0 : now; /* the open that follows is late as well */
 	(void)snprintf(l->name, sizeof(l->name), "%s", name);
 	free(name);
 	return again;
