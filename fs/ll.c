@@ -264,10 +264,15 @@ static void reply_attr_of(struct ll *l, struct request *r, fuse_req_t req, uint6
 	struct stat st;
 	int err = n ? node_stat(r, ino, &st) : -ESTALE;
 
-	if (err)
+	if (err == -ESTALE && n && lock_is_late(r, 1)) { /* the kernel looks before it opens */
+		st = (struct stat){ .st_ino = ino, .st_nlink = 1 };
+		st.st_mode = S_IFREG | n->mode;
+		(void)fuse_reply_attr(req, &st, 0);
+	} else if (err) {
 		(void)fuse_reply_err(req, -err);
-	else
+	} else {
 		(void)fuse_reply_attr(req, &st, attr_seconds(l, n, ino));
+	}
 }
 
 static void ll_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -695,7 +700,7 @@ static void ll_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if ((fi->flags & O_ACCMODE) != O_RDONLY)
 		request_op(&op->r, "open", ino, NULL);
 	err = open_checked(op, fi->flags);
-	if (err == -ESTALE && (fi->flags & O_ACCMODE) == O_RDONLY && lock_is_late(&op->r)) {
+	if (err == -ESTALE && (fi->flags & O_ACCMODE) == O_RDONLY && lock_is_late(&op->r, 0)) {
 		op->late = 1;
 		err = 0;
 	}

@@ -129,7 +129,9 @@ int lock_opened(struct request *r, struct handle *h)
  */
 static struct late {
 	int32_t tid;
-	int64_t at; /* ms since boot; 0: none */
+	int64_t at;	/* ms since boot; 0: none */
+	int64_t id;	/* of the first */
+	int64_t looked; /* of the second, which was shown and will be opened */
 	char name[NAME_BUFFER];
 } lates[LATES];
 
@@ -149,20 +151,27 @@ static char *name_that_was(struct request *r, uint64_t ino)
 	}
 }
 
-/* The node of R is gone. Is it the second in a row of that name for this thread? */
-int lock_is_late(struct request *r)
+static int is_second(const struct late *l, int64_t id, const char *name)
+{
+	return id == l->looked || (id != l->id && strcmp(l->name, name) == 0);
+}
+
+/* The node of R is gone. Is it, after another one, the second of that name for this thread? */
+int lock_is_late(struct request *r, int look)
 {
 	struct world *w = store_world(r->fs->store);
 	struct late *l = &lates[(uint32_t)r->tid % LATES];
 	char *name = r->node ? name_that_was(r, r->ino) : NULL;
-	int64_t now = w->boot_ms(w);
+	int64_t now = w->boot_ms(w), id = NODE_ID(r->ino);
 	int again;
 
 	if (!name)
 		return 0;
-	again = l->at && l->tid == r->tid && now - l->at < LATE_MS && strcmp(l->name, name) == 0;
+	again = l->at && l->tid == r->tid && now - l->at < LATE_MS && is_second(l, id, name);
 	l->tid = r->tid;
-	l->at = again ? 0 : now;
+	l->at = again && !look ? 0 : now;
+	l->id = id;
+	l->looked = again && look ? id : 0;
 	(void)snprintf(l->name, sizeof(l->name), "%s", name);
 	free(name);
 	return again;

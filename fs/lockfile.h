@@ -22,9 +22,10 @@ int door_show(struct request *r, int64_t id, struct buf *out);
 int lock_opened(struct request *r, struct handle *h);
 /*
  * R opens for reading what has gone: shall it be opened all the same, to be locked and not
- * to be read (lock_opened_late)? If not the answer is ESTALE, and the kernel looks again.
+ * to be read (lock_opened_late), or, LOOK, looked at before that? If not the answer is
+ * ESTALE, and the kernel looks again.
  */
-int lock_is_late(struct request *r);
+int lock_is_late(struct request *r, int look);
 int lock_opened_late(struct request *r, struct handle *h);
 
 /* "claims/T", as it was opened. */
