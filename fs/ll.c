@@ -935,6 +935,7 @@ static int lock_asked(struct op *op, struct handle *h, int how)
 {
 	const struct node *n = op->r.node;
 	int err, shared = (how & LOCK_SH) != 0;
+	struct mutex m;
 
 	if (!n || !h)
 		return -ESTALE;
@@ -943,9 +944,9 @@ static int lock_asked(struct op *op, struct handle *h, int how)
 		return request_refuse(&op->r, EOPNOTSUPP, "flock claims/TASK",
 				      "locks are for claims/ alone");
 	}
-	if (h->lock && h->shared != shared)
-		drop_lock(op->ll,
-			  h); /* as flock(2): the old one goes, then the other is asked for */
+	if (h->lock && h->shared != shared && read_mutex(op->r.db, h->lock, &m) > 0)
+		drop_lock(op->ll, h); /* as flock(2): the old one goes, then the other is asked
+					 for; a claim is kept, since no share of it is granted */
 	if (!h->unlock && !(h->unlock = change_new(CHANGE_UNLOCK)))
 		return -ENOMEM;
 	err = n->lock(&op->r, NODE_ID(op->r.ino), h);
