@@ -819,6 +819,46 @@ class Restart(Flock):
         self.m.start()
 
 
+class Unseen(Flock):
+    """A daemon in a pid namespace, and processes outside of it: their pid is 0 to it."""
+
+    def setUp(self):
+        need_root(), need_tool("nsenter")
+        self.argv = lib.unshare("-p", "-f", "--mount-proc", "--kill-child")
+        super().setUp()
+        self.m.kill9()
+
+    def start_apart(self):
+        m = self.m
+        p = self.process([*self.argv, lib.COORDFS, "mount", str(m.dir), "--store", str(m.store), "--foreground"],
+                         stderr=subprocess.DEVNULL)
+        children = f"/proc/{p.pid}/task/{p.pid}/children"
+        wait_for(lambda: lib.read(children).split(), "the daemon to start")
+        self.inside = lib.read(children).split()[0]
+        wait_for(lambda: self.see("test", "-e", "README").returncode == 0, "the mount")
+        return p
+
+    def argv_in(self, *argv):
+        """In the daemon's mount namespace alone."""
+        return ["nsenter", "-t", self.inside, "-m", "sh", "-c", 'cd "$0" && exec "$@"', str(self.m.dir), *argv]
+
+    def see(self, *argv):
+        return subprocess.run(self.argv_in(*argv), capture_output=True, text=True, check=False)
+
+    def test_a_lock_of_one_that_is_not_seen_goes_on_after_a_restart(self):
+        p = self.start_apart()
+        self.process(self.argv_in("flock", "-F", "claims/deploy", "sleep", "1000"))
+        wait_for(lambda: " pid 0 " in self.see("cat", "claims/deploy").stdout, "the lock")
+        os.kill(int(self.inside), signal.SIGKILL)
+        p.wait(lib.PATIENCE)
+        p = self.start_apart()
+        self.see("mkdir", "sessions/later")  # what the daemon found out at its start is written by then
+        self.assertEqual(self.see("flock", "-n", "claims/deploy", "true").returncode, CONFLICT)
+        os.kill(int(self.inside), signal.SIGKILL)
+        p.wait(lib.PATIENCE)
+        self.m.start()
+
+
 def stat_anew(path):
     """stat that asks the daemon, whatever the kernel remembers."""
     buffer = ctypes.create_string_buffer(256)
