@@ -319,6 +319,7 @@ static void project_end(struct tx *tx, json_t *e)
 {
 	int64_t id = event_int(e, "session_id");
 
+	tx_stir(tx, id);
 	RUN(Q(SESSION_END), I(at_of(e)), T(event_text(e, "reason")), I(id));
 	RUN(Q(IDLE_REMOVE), I(id));
 	RUN(Q(MEMBERS_REMOVE), I(id));

@@ -282,9 +282,14 @@ static int refuse_not_holder(struct tx *tx, const struct grant *g, const char *m
 int rules_is_locker(struct tx *tx, const struct grant *g)
 {
 	const struct actor *a = tx->actor;
+	int own = g->session && g->session == a->session;
 
-	return g->pid && a->pid ? tx->world->descends(tx->world, a->pid, g->pid, g->start) > 0 :
-				  !g->pid && g->session && g->session == a->session;
+	if (!g->pid || !a->pid)
+		return !g->pid && own;
+	if (tx->world->descends(tx->world, a->pid, g->pid, g->start) > 0)
+		return 1;
+	/* it has exited, and the descriptor lives on in another: its session is left */
+	return own && tx->world->alive(tx->world, g->pid, g->start) == 0;
 }
 
 /* May the asker act on what a lock holds? 0, or refused. */

@@ -26,6 +26,11 @@ static json_t *locker_body(struct tx *tx, const char *key, const char *name,
 			 (json_int_t)a->pid, "start", (json_int_t)a->start, "boot", tx->boot_id);
 }
 
+static int refuse_shared(struct tx *tx, const char *task)
+{
+	return tx_refuse(tx, EOPNOTSUPP, "flock -x", "a claim is not shared: %s is a task", task);
+}
+
 /*
  * The descriptor of C locked this name before. 1: it still has the lock, 0: it gave it
  * back itself; else refused, since it was taken away.
@@ -42,6 +47,8 @@ static int still_locked(struct tx *tx, const struct change *c)
 		return rules_late(tx, c, &g);
 	else if (got > 0 && g.ended)
 		return 0;
+	else if (got > 0 && c->flags & CHANGE_SHARED)
+		return refuse_shared(tx, g.name);
 	if (got < 0)
 		return tx_fail(tx, got);
 	if (got)
@@ -86,8 +93,7 @@ static int lock_task(struct tx *tx, const struct change *c, const struct task *t
 	int err;
 
 	if (c->flags & CHANGE_SHARED)
-		return tx_refuse(tx, EOPNOTSUPP, "flock -x", "a claim is not shared: %s is a task",
-				 t->name);
+		return refuse_shared(tx, t->name);
 	err = rules_claimable(tx, c, t);
 	if (err && tx->blocker) {
 		int own = s->id ? check_own(tx, t, s) : 0;

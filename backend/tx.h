@@ -15,8 +15,8 @@
 #include "backend/world.h"
 
 /*
- * What a change let go, or moved: tokens and tasks (one kind of number). Who
- * waits for one of them is tried again.
+ * What a change let go, or moved: tokens, tasks, sessions that ended (one kind of number).
+ * Who waits for one of them, or as one, is tried again.
  */
 #define STIR_MAX 64
 struct stir {

@@ -101,11 +101,14 @@ int waiters_join(struct waiters *l, struct change *c, int64_t blocker, int64_t t
 void waiters_stir(struct waiters *l, struct stir *s)
 {
 	for (struct line *line = l->all; line && s->n; line = line->hh.next) {
+		const struct change *c = first(line);
+
 		if (s->n > STIR_MAX)
 			line->stirred = 1;
 		for (int i = 0; i < s->n && i < STIR_MAX && !line->stirred; i++)
 			line->stirred = s->ids[i] &&
-					(s->ids[i] == line->blocker || s->ids[i] == line->task);
+					(s->ids[i] == line->blocker || s->ids[i] == line->task ||
+					 (c && s->ids[i] == c->actor.session));
 	}
 	s->n = 0;
 }

@@ -192,6 +192,8 @@ static void join_line(struct store *s, struct tx *tx, struct change *c)
 	if (!err)
 		err = waiters_join(&s->waiters, c, blocker, t.id);
 	c->result.err = err;
+	if (err && !tx->err && !s->full)
+		record_refusal(s, tx, c);
 }
 
 /* What was let go is for who waits for it: in order of arrival, before anybody else asks. */

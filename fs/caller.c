@@ -785,6 +785,36 @@ int caller_is_init(int32_t pid)
 	return r < 0 ? r : pids.at[pids.n - 1] == 1;
 }
 
+/* The hexadecimal number of the line `key`: whether bit `bit` is set. */
+static int scan_bit(struct scan *s, const char *key, int bit)
+{
+	uint64_t n = 0;
+	int c, r = scan_key(s, key);
+
+	if (r < 0)
+		return r;
+	while ((c = scan_getc(s)) >= 0 && c != '\n' && c != SCAN_END)
+		if (isxdigit(c))
+			n = n << 4 | (uint64_t)(isdigit(c) ? c - '0' : tolower(c) - 'a' + 10);
+	return c < 0 ? c : (int)(n >> bit & 1);
+}
+
+int caller_is_dying(int32_t tid)
+{
+	int dir = open_pid(tid), r;
+	struct scan s;
+
+	if (dir < 0)
+		return dir == -ESRCH; /* it is dead */
+	r = scan_open(&s, dir, "status");
+	(void)close(dir);
+	if (r < 0)
+		return r == -ESRCH;
+	r = scan_bit(&s, "\nSigPnd:", SIGKILL - 1);
+	scan_close(&s);
+	return r > 0;
+}
+
 int32_t caller_last_pid(void)
 {
 	char buf[128];

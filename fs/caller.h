@@ -119,6 +119,12 @@ int caller_is_init(int32_t pid);
 int32_t caller_last_pid(void);
 
 /*
+ * Whether a fatal signal is on its way to the thread `tid`: the kernel makes SIGKILL of it.
+ * 1; 0: it will go on, or it cannot be told.
+ */
+int caller_is_dying(int32_t tid);
+
+/*
  * The id the kernel drew for this boot: 36 characters (a lower-case UUID) and
  * a NUL. Start times compare only between equal boot ids.
  */

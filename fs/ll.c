@@ -19,6 +19,7 @@
 #include "backend/log.h"
 #include "backend/text.h"
 #include "backend/read.h"
+#include "fs/caller.h"
 #include "fs/events.h"
 #include "fs/handle.h"
 #include "fs/ll.h"
@@ -165,11 +166,18 @@ static void op_decided(struct change *c)
 	op_free(op);
 }
 
+/*
+ * Who waits for a lock leaves at any signal. What is about to be done is undone for the
+ * dying alone: a rename that fails with EINTR is a surprise to whoever handles a signal.
+ */
 static void on_interrupt(fuse_req_t req, void *arg)
 {
 	struct ll *l = fuse_req_userdata(req);
+	struct change *c = arg;
+	const struct op *op = c->arg;
 
-	store_cancel(l->fs->store, arg);
+	if (c->kind == CHANGE_LOCK || !op->r.tid || caller_is_dying(op->r.tid))
+		store_cancel(l->fs->store, c);
 }
 
 /*
@@ -945,6 +953,7 @@ static int lock_asked(struct op *op, struct handle *h, int how)
 {
 	const struct node *n = op->r.node;
 	int err, shared = (how & LOCK_SH) != 0;
+	struct mutex m;
 
 	if (!n || !h)
 		return -ESTALE;
@@ -953,10 +962,10 @@ static int lock_asked(struct op *op, struct handle *h, int how)
 		return request_refuse(&op->r, EOPNOTSUPP, "flock claims/TASK",
 				      "locks are for claims/ alone");
 	}
-	if (h->lock && h->shared != shared)
-		drop_lock(
-			op->ll, h,
-			CHANGE_SURE); /* as flock(2): the old one goes, then the other is asked for */
+	/* as flock(2): the old one goes, then the other is asked for; a claim is kept, since
+	 * no share of it is granted */
+	if (h->lock && h->shared != shared && read_mutex(op->r.db, h->lock, &m) > 0)
+		drop_lock(op->ll, h, CHANGE_SURE);
 	if (!h->unlock && !(h->unlock = change_new(CHANGE_UNLOCK)))
 		return -ENOMEM;
 	err = n->lock(&op->r, NODE_ID(op->r.ino), h);

@@ -703,6 +703,77 @@ class Mutex(Flock):
         self.assertEqual(self.m.ls("claims"), ["deploy"])
 
 
+class Descriptor(Flock):
+    """The lock belongs to the descriptor: threads and children that lock it at once share it."""
+
+    def opened(self, name):
+        fd = os.open(self.claim_path(name), os.O_RDONLY | os.O_CREAT, 0o666)
+        self.addCleanup(self.close, fd)
+        return fd
+
+    @staticmethod
+    def close(fd):
+        try:
+            os.close(fd)
+        except OSError:
+            pass
+
+    @staticmethod
+    def asking(fd, hows):
+        """Threads that lock it, each in its way."""
+        said = []
+        several = [threading.Thread(target=lambda how=how: said.append(errno_of(fcntl.flock, fd, how)), daemon=True)
+                   for how in hows]
+        for t in several:
+            t.start()
+        return several, said
+
+    def all_back(self, asking):
+        several, said = asking
+        for t in several:
+            t.join(lib.PATIENCE)
+            self.assertFalse(t.is_alive(), "still waits for its own descriptor")
+        self.assertEqual(said, ["ok"] * len(several))
+
+    def test_shared_locks_asked_for_at_once_are_one_and_end_with_it(self):
+        for i in range(5 * ROUNDS):
+            fd = self.opened(f"m{i}")
+            self.all_back(self.asking(fd, [fcntl.LOCK_SH] * 4))
+            os.close(fd)
+        wait_for(lambda: self.m.ls("claims") == [], "all mutexes to be let go")
+
+    def test_who_waits_for_its_own_descriptor_has_what_that_got(self):
+        for name in ("m", "t"):
+            with self.subTest(name):
+                first, fd = self.holder(name), self.opened(name)
+                several = self.asking(fd, [fcntl.LOCK_EX] * 3)
+                self.queued(3, name)
+                first.let_go()
+                self.all_back(several)
+                self.assertEqual(self.waiters(name), 0)
+                os.close(fd)
+                self.free(name)
+
+    def test_of_both_ways_asked_for_at_once_one_is_left(self):
+        first, fd = self.holder("m"), self.opened("m")
+        several = self.asking(fd, [fcntl.LOCK_EX, fcntl.LOCK_SH, fcntl.LOCK_EX, fcntl.LOCK_SH])
+        self.queued(4, "m")
+        first.let_go()
+        self.all_back(several)
+        self.assertEqual(len(values(self.m.read("claims", "m"), "holder")), 1)
+        os.close(fd)
+        self.free("m")
+
+    def test_a_claim_is_not_given_up_for_a_share_that_is_refused(self):
+        fd = self.opened("t")
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        token = self.token("t")
+        self.refused("ENOTSUP", fcntl.flock, fd, fcntl.LOCK_SH)  # EOPNOTSUPP by its other name
+        self.assertEqual(self.token("t"), token)
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        self.assertEqual(self.token("t"), token)
+
+
 class Restart(Flock):
     """After the daemon was killed a lock goes on as a lease, as long as its process lives."""
 
@@ -745,6 +816,46 @@ class Restart(Flock):
         p = self.waiter(1, "deploy")
         self.m.kill9()
         self.assertNotEqual(p.said(), "ok")
+        self.m.start()
+
+
+class Unseen(Flock):
+    """A daemon in a pid namespace, and processes outside of it: their pid is 0 to it."""
+
+    def setUp(self):
+        need_root(), need_tool("nsenter")
+        self.argv = lib.unshare("-p", "-f", "--mount-proc", "--kill-child")
+        super().setUp()
+        self.m.kill9()
+
+    def start_apart(self):
+        m = self.m
+        p = self.process([*self.argv, lib.COORDFS, "mount", str(m.dir), "--store", str(m.store), "--foreground"],
+                         stderr=subprocess.DEVNULL)
+        children = f"/proc/{p.pid}/task/{p.pid}/children"
+        wait_for(lambda: lib.read(children).split(), "the daemon to start")
+        self.inside = lib.read(children).split()[0]
+        wait_for(lambda: self.see("test", "-e", "README").returncode == 0, "the mount")
+        return p
+
+    def argv_in(self, *argv):
+        """In the daemon's mount namespace alone."""
+        return ["nsenter", "-t", self.inside, "-m", "sh", "-c", 'cd "$0" && exec "$@"', str(self.m.dir), *argv]
+
+    def see(self, *argv):
+        return subprocess.run(self.argv_in(*argv), capture_output=True, text=True, check=False)
+
+    def test_a_lock_of_one_that_is_not_seen_goes_on_after_a_restart(self):
+        p = self.start_apart()
+        self.process(self.argv_in("flock", "-F", "claims/deploy", "sleep", "1000"))
+        wait_for(lambda: " pid 0 " in self.see("cat", "claims/deploy").stdout, "the lock")
+        os.kill(int(self.inside), signal.SIGKILL)
+        p.wait(lib.PATIENCE)
+        p = self.start_apart()
+        self.see("mkdir", "sessions/later")  # what the daemon found out at its start is written by then
+        self.assertEqual(self.see("flock", "-n", "claims/deploy", "true").returncode, CONFLICT)
+        os.kill(int(self.inside), signal.SIGKILL)
+        p.wait(lib.PATIENCE)
         self.m.start()
 
 
