@@ -363,6 +363,25 @@ Test(rules_lease, has_five_minutes_more_after_a_suspend)
 	assert_column(&f, "A", COLUMN_READY);
 }
 
+Test(rules_lease, that_has_little_left_after_a_suspend_has_five_minutes)
+{
+	int64_t a = fixture_hold(&f, s1, "A");
+
+	sleep_for(59 * MINUTE);
+	fixture_tick(&f);
+	cr_assert_eq(left(a), 5 * MINUTE);
+}
+
+Test(rules_lease, that_ran_out_during_the_last_second_of_a_suspend_has_five_minutes)
+{
+	int64_t a = fixture_hold(&f, s1, "A");
+
+	sleep_for(HOUR + 1 * SECOND);
+	fixture_tick(&f);
+	cr_assert_eq(fixture_grant_now(&f, a).ended, 0);
+	cr_assert_eq(left(a), 5 * MINUTE);
+}
+
 Test(rules_lease, that_has_more_left_is_not_touched_by_a_suspend)
 {
 	int64_t a = fixture_hold(&f, s1, "A");

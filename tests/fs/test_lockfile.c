@@ -710,6 +710,29 @@ Test(lockfile, what_is_gone_when_it_is_opened_twice_is_opened_to_be_locked)
 	cr_assert_eq(wire_walk(&w, "claims/m"), 0);
 }
 
+/* It asks for the attributes before, to look at the mode. */
+Test(lockfile, what_is_gone_twice_has_attributes_to_be_opened_by)
+{
+	uint64_t nodes[3];
+	struct fuse_attr attr;
+	struct opened o;
+
+	for (int i = 0; i < 3; i++) {
+		o = locked(claims, "m");
+		nodes[i] = wire_walk(&w, "claims/m");
+		assert_errno(closes(&o), 0);
+	}
+	w.who.pid = wire_process(&w, NULL);
+	assert_errno(wire_getattr(&w, nodes[0], NULL), ESTALE);
+	assert_errno(wire_getattr(&w, nodes[1], &attr), 0);
+	cr_assert(S_ISREG(attr.mode));
+	cr_assert_eq(attr.mode & 0444, 0444);
+	assert_errno(wire_openf(&w, nodes[1], O_RDONLY, &o), 0);
+	assert_errno(wire_flock(&w, &o, LOCK_EX), 0);
+	assert_errno(closes(&o), 0);
+	assert_errno(wire_getattr(&w, nodes[2], NULL), ESTALE);
+}
+
 /* --- ends --- */
 
 Test(lockfile, what_is_parked_at_the_end_of_the_mount_is_answered)
