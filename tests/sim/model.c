@@ -384,9 +384,13 @@ int lock_answer(struct run *s, const struct want *w, int behind)
 
 static int is_lockers(const struct want *w, const struct m_grant *g)
 {
-	if (g->pid && w->pid)
-		return model_descends(w->pid, g->pid, g->start) && g->boot >= 0;
-	return !g->pid && g->session >= 0 && g->session == w->actor;
+	int own = g->session >= 0 && g->session == w->actor;
+
+	if (!g->pid || !w->pid)
+		return !g->pid && own;
+	if (model_descends(w->pid, g->pid, g->start) && g->boot >= 0)
+		return 1;
+	return own && !model_descends(g->pid, g->pid, g->start); /* it has exited */
 }
 
 /* What a session hears that acts on a claim; *OUT: the grant. */
