@@ -56,11 +56,11 @@ struct op {
 	struct buf text;
 	int append;
 	size_t size;
-	int late;		      /* opens what has gone */
-	struct waiter waiter;	      /* a lock that may have to wait */
-	struct change *asked;	      /* that one */
-	int how;		      /* of flock(2) */
-	void (*again)(struct op *op); /* it is to be asked anew */
+	int late;	      /* opens what has gone */
+	struct waiter waiter; /* a lock that may have to wait */
+	struct change *asked; /* that one */
+	int how;	      /* of flock(2) */
+	int again;	      /* it was cancelled, to be asked anew */
 	struct op *next;
 };
 
@@ -141,6 +141,25 @@ static void refuse(struct op *op, int err, const struct buf *why)
 	(void)fuse_reply_err(op->req, -err);
 }
 
+static void lock_again(struct op *op);
+
+/*
+ * Was a lock refused only because another of the same open file got it meanwhile? That one
+ * cancelled it in line, or has let go what it was asked with, or is what it would wait for.
+ * (EINTR without a signal must never be answered: the kernel makes errno 512 of it.)
+ */
+static int is_void(const struct op *op, const struct change *c)
+{
+	const struct handle *h = handle_get(op->fh);
+	int err = c->result.err;
+
+	if (!err || fuse_req_interrupted(op->req))
+		return 0;
+	if (err == -EINTR)
+		return op->again;
+	return (err == -ESTALE || err == -EWOULDBLOCK) && h && h->lock && h->lock != c->token;
+}
+
 static void op_decided(struct change *c)
 {
 	struct op *op = c->arg;
@@ -149,10 +168,10 @@ static void op_decided(struct change *c)
 	wait_end(op->ll->fs, &op->waiter);
 	op->r.change = c;
 	(void)store_read_begin(op->ll->fs->store);
-	if (c->result.err == -EINTR && op->again && !fuse_req_interrupted(op->req)) {
+	if (c->kind == CHANGE_LOCK && is_void(op, c)) {
 		op->r.change = NULL;
 		change_free(c);
-		op->again(op);
+		lock_again(op);
 		return;
 	}
 	if (!c->result.err)
@@ -908,7 +927,7 @@ static void reply_locked(struct op *op);
 
 static void lock_again(struct op *op)
 {
-	op->again = NULL;
+	op->again = 0;
 	op_finish(op, lock_asked(op, handle_get(op->fh), op->how), reply_locked);
 }
 
@@ -925,7 +944,7 @@ static void lock_for_all(const struct op *got)
 
 		if (op->fh != got->fh || op->again)
 			continue;
-		op->again = lock_again;
+		op->again = 1;
 		store_cancel(got->ll->fs->store, op->asked);
 	}
 }
