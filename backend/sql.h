@@ -216,9 +216,8 @@ SQL(LOCK_DUE, "SELECT token FROM locks WHERE expires > 0 AND expires < ? ORDER B
 SQL(LOCK_NEXT, "SELECT min(expires) + 1 FROM locks WHERE expires > 0")
 SQL(LOCK_KEEP, "UPDATE locks SET expires = ? WHERE token = ?")
 /* as LEASES_GRACE and LEASES_CLAMP; ?2 the length of a lease */
-SQL(LOCKS_GRACE, "UPDATE locks SET expires = min(max(expires, ?1 + max(?2 / 10,"
-    " CASE WHEN expires < ?1 - 5000 THEN min(?2, 300000) ELSE 0 END)), ?1 + ?2),"
-    " acted = min(acted, ?1) WHERE expires > 0")
+SQL(LOCKS_GRACE, "UPDATE locks SET expires = CASE WHEN acted > ?1 THEN ?1 + ?2 ELSE max(expires, ?1 + max(?2 / 10,"
+    " CASE WHEN expires < ?1 - 5000 THEN min(?2, 300000) ELSE 0 END)) END, acted = min(acted, ?1) WHERE expires > 0")
 SQL(LOCKS_CLAMP, "UPDATE locks SET expires = min(expires, ?1 + ?2), acted = min(acted, ?1) WHERE expires > 0")
 SQL(LOCKS_AWAKE, "UPDATE locks SET expires = max(expires, ?1 + min(?3, ?2)) WHERE expires > 0")
 SQL(LOCK_GONE, "SELECT token FROM locks WHERE pid = ? AND start = ? AND boot = ? AND expires > 0 LIMIT 1")
