@@ -1076,6 +1076,10 @@ static int list_entry(void *arg, const char *name, uint64_t ino, int64_t next)
 
 	if (d->plus && !is_dots(name) && fill_entry(d->l, d->r, ino, &e))
 		return 0; /* gone meanwhile */
+	/* The kernel counts what a listing tells as learnt when it gets round to it, which may
+	 * be after the next epoch began: names that move are looked up again. */
+	if (!n->name)
+		e.entry_timeout = 0;
 	e.attr.st_ino = ino;
 	if (!e.attr.st_mode)
 		e.attr.st_mode = n->type == NODE_DIR  ? S_IFDIR :
