@@ -23,6 +23,8 @@
 #include "tests/lib/disk.h"
 #include "tests/sim/sim.h"
 
+#define HANGS 20 /* seconds of a seed: it takes a fraction of one */
+
 static struct run *running; /* for whoever aborts */
 
 int below(struct run *s, int n)
@@ -206,6 +208,7 @@ static int run(uint64_t seed, int64_t steps, uint64_t *hash)
 	(void)fflush(stdout);
 	pid = fork();
 	if (!pid) {
+		(void)alarm(HANGS); /* an endless loop is a finding, too */
 		run_here(seed, steps, out);
 		(void)fflush(stdout);
 		_exit(0);
