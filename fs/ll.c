@@ -58,7 +58,6 @@ struct op {
 	size_t size;
 	int late;	      /* opens what has gone */
 	struct waiter waiter; /* a lock that may have to wait */
-	struct change *asked; /* that one */
 	int how;	      /* of flock(2) */
 	int again;	      /* it was cancelled, to be asked anew */
 	struct op *next;
@@ -146,6 +145,7 @@ static void lock_again(struct op *op);
 /*
  * Was a lock refused only because another of the same open file got it meanwhile? That one
  * cancelled it in line, or has let go what it was asked with, or is what it would wait for.
+ * So has one let go what was said to be held still, before that was heard.
  * (EINTR without a signal must never be answered: the kernel makes errno 512 of it.)
  */
 static int is_void(const struct op *op, const struct change *c)
@@ -153,7 +153,9 @@ static int is_void(const struct op *op, const struct change *c)
 	const struct handle *h = handle_get(op->fh);
 	int err = c->result.err;
 
-	if (!err || fuse_req_interrupted(op->req))
+	if (!err)
+		return c->token && c->result.id == c->token && h && h->lock != c->token;
+	if (fuse_req_interrupted(op->req))
 		return 0;
 	if (err == -EINTR)
 		return op->again;
@@ -224,7 +226,6 @@ static void op_finish(struct op *op, int err, void (*reply)(struct op *op))
 	c->op = op->r.op;
 	c->arg = op;
 	c->done = op_decided;
-	op->asked = c;
 	if (c->kind == CHANGE_LOCK && c->flags & CHANGE_WAIT)
 		wait_begin(op->ll->fs, &op->waiter, c);
 	fuse_req_interrupt_func(op->req, on_interrupt, c); /* may run at once */
@@ -945,7 +946,7 @@ static void lock_for_all(const struct op *got)
 		if (op->fh != got->fh || op->again)
 			continue;
 		op->again = 1;
-		store_cancel(got->ll->fs->store, op->asked);
+		store_cancel(got->ll->fs->store, w->change);
 	}
 }
 
