@@ -81,6 +81,8 @@ int rules_acyclic(struct tx *tx, const char *name, const json_t *needs);
 json_t *rules_body(struct tx *tx, const struct task *t);
 /* json: task, task_id, token, session, session_id, uid of G, pid of the actor. */
 json_t *rules_grant_body(struct tx *tx, const struct grant *g);
+/* json: session, session_id of S; pid, start and boot id of the process C is about. */
+json_t *rules_process_body(const struct session *s, const struct change *c);
 /* Is the board closed (control/estop)? 0, or refused with EROFS. */
 int rules_open(struct tx *tx);
 /* The name of session ID into OUT; "-" for 0. */

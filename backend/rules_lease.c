@@ -57,25 +57,35 @@ static int holder_lives(struct tx *tx, const struct grant *g)
 	       session_lives(tx, g->session);
 }
 
-/* --- the end of a session --- */
-
-/* What SESSION holds, one grant after the other; REASON as in `lost`. */
-static int lose_all(struct tx *tx, int64_t session, const char *reason)
+/*
+ * ONE(id) for the id that Q finds, and again until Q finds none: what it ends or renews is
+ * not found any more. WHY is for ONE. 0 or -errno.
+ */
+static int each(struct tx *tx, const struct bind *q,
+		int (*one)(struct tx *tx, int64_t id, const char *why), const char *why)
 {
-	struct grant g;
-	int64_t token = 0;
+	int64_t id = 0;
 	int got = 0, err = 0;
 
-	while (!err && (got = db_int(tx->db, &token, Q(HELD_NEXT), I(session), I(token))) > 0) {
-		got = read_grant(tx->db, token, &g);
-		err = got > 0 ? rules_lose(tx, &g, reason, NULL) : tx_fail(tx, -EIO);
-	}
+	while (!err && (got = db_int_bound(tx->db, &id, q)) > 0)
+		err = one(tx, id, why);
 	return err || got >= 0 ? err : tx_fail(tx, got);
+}
+
+/* --- the end of a session --- */
+
+static int lose_one(struct tx *tx, int64_t token, const char *reason)
+{
+	struct grant g;
+
+	return read_grant(tx->db, token, &g) > 0 ? rules_lose(tx, &g, reason, NULL) :
+						   tx_fail(tx, -EIO);
 }
 
 int rules_end_session(struct tx *tx, const struct session *s, const char *reason)
 {
-	int err = lose_all(tx, s->id, strcmp(reason, "exited") == 0 ? reason : "ended");
+	int err = each(tx, BINDS(Q(HELD_NEXT), I(s->id), I(0)), lose_one,
+		       strcmp(reason, "exited") == 0 ? reason : "ended");
 
 	if (err)
 		return err;
@@ -91,90 +101,68 @@ int rules_end_session(struct tx *tx, const struct session *s, const char *reason
  * control/lease-max after the last mutation. Who loses it was not idle till now, and
  * has a lease's time to hear of it.
  */
-static int lease_due(struct tx *tx, const struct grant *g)
+static int lease_due(struct tx *tx, int64_t token, const char *reason)
 {
-	int64_t until = min64(tx->boot + g->ttl, g->acted + read_lease_max(tx->db));
+	struct grant g;
+	int64_t until;
 	int err;
 
-	if (until > tx->boot && holder_lives(tx, g)) {
-		err = db_run(tx->db, Q(GRANT_KEEP), I(until), I(tx->boot), I(g->token));
+	if (read_grant(tx->db, token, &g) <= 0)
+		return tx_fail(tx, -EIO);
+	until = min64(tx->boot + g.ttl, g.acted + read_lease_max(tx->db));
+	if (until > tx->boot && holder_lives(tx, &g)) {
+		err = db_run(tx->db, Q(GRANT_KEEP), I(until), I(tx->boot), I(token));
 		return err ? tx_fail(tx, err) : 0;
 	}
-	err = rules_lose(tx, g, "expired", NULL);
+	err = rules_lose(tx, &g, reason, NULL);
 	if (err)
 		return err;
-	err = db_run(tx->db, Q(IDLE_RENEW), I(tx->boot), I(read_lease(tx->db)), I(g->session));
+	err = db_run(tx->db, Q(IDLE_RENEW), I(tx->boot), I(read_lease(tx->db)), I(g.session));
 	return err ? tx_fail(tx, err) : 0;
 }
 
-static int expire_leases(struct tx *tx)
+static int drop_mutex(struct tx *tx, int64_t token, const char *reason)
 {
-	struct grant g;
-	int64_t token = 0;
-	int got = 0, err = 0;
+	struct mutex m;
 
-	while (!err && (got = db_int(tx->db, &token, Q(LEASE_DUE), I(tx->boot))) > 0) {
-		got = read_grant(tx->db, token, &g);
-		err = got > 0 ? lease_due(tx, &g) : tx_fail(tx, -EIO);
-	}
-	return err || got >= 0 ? err : tx_fail(tx, got);
+	return read_mutex(tx->db, token, &m) > 0 ? rules_unlock(tx, &m, reason, NULL) :
+						   tx_fail(tx, -EIO);
 }
 
 /* A mutex that was held when the daemon went: the same. */
-static int mutex_due(struct tx *tx, const struct mutex *m)
+static int mutex_due(struct tx *tx, int64_t token, const char *reason)
 {
-	int64_t until = min64(tx->boot + read_lease(tx->db), m->acted + read_lease_max(tx->db));
+	struct mutex m;
+	int64_t until;
 	int err;
 
-	if (until <= tx->boot || !is_alive(tx, m->pid, m->start, m->boot))
-		return rules_unlock(tx, m, "expired", NULL);
-	err = db_run(tx->db, Q(LOCK_KEEP), I(until), I(m->token));
+	if (read_mutex(tx->db, token, &m) <= 0)
+		return tx_fail(tx, -EIO);
+	until = min64(tx->boot + read_lease(tx->db), m.acted + read_lease_max(tx->db));
+	if (until <= tx->boot || !is_alive(tx, m.pid, m.start, m.boot))
+		return rules_unlock(tx, &m, reason, NULL);
+	err = db_run(tx->db, Q(LOCK_KEEP), I(until), I(token));
 	return err ? tx_fail(tx, err) : 0;
 }
 
-static int expire_mutexes(struct tx *tx)
-{
-	struct mutex m;
-	int64_t token = 0;
-	int got = 0, err = 0;
-
-	while (!err && (got = db_int(tx->db, &token, Q(LOCK_DUE), I(tx->boot))) > 0) {
-		got = read_mutex(tx->db, token, &m);
-		err = got > 0 ? mutex_due(tx, &m) : tx_fail(tx, -EIO);
-	}
-	return err || got >= 0 ? err : tx_fail(tx, got);
-}
-
 /* An idle session ends; one that holds claims or has members stays a lease more. */
-static int end_idle(struct tx *tx)
+static int idle_due(struct tx *tx, int64_t id, const char *reason)
 {
 	struct session s;
-	int64_t id = 0;
-	int got = 0, err = 0;
 
-	while (!err && (got = db_int(tx->db, &id, Q(IDLE_DUE), I(tx->boot))) > 0) {
-		if (read_session(tx->db, id, &s) <= 0)
-			return tx_fail(tx, -EIO);
-		if (session_lives(tx, id) || db_get(tx->db, 0, Q(CLAIMS_OF_SESSION), I(id)))
-			err = db_run(tx->db, Q(IDLE_RENEW), I(tx->boot), I(read_lease(tx->db)),
-				     I(id));
-		else
-			err = rules_end_session(tx, &s, "idle");
-	}
-	return err || got >= 0 ? err : tx_fail(tx, got);
+	if (read_session(tx->db, id, &s) <= 0)
+		return tx_fail(tx, -EIO);
+	if (session_lives(tx, id) || db_get(tx->db, 0, Q(CLAIMS_OF_SESSION), I(id)))
+		return db_run(tx->db, Q(IDLE_RENEW), I(tx->boot), I(read_lease(tx->db)), I(id));
+	return rules_end_session(tx, &s, reason);
 }
 
-static int reopen_daily(struct tx *tx)
+static int daily_due(struct tx *tx, int64_t id, const char *event)
 {
 	struct task t;
-	int64_t id = 0;
-	int got = 0, err = 0;
 
-	while (!err && (got = db_int(tx->db, &id, Q(DAILY_DUE), I(tx->wall))) > 0) {
-		got = read_task(tx->db, id, &t);
-		err = got > 0 ? tx_emit(tx, "due", rules_body(tx, &t)) : tx_fail(tx, -EIO);
-	}
-	return err || got >= 0 ? err : tx_fail(tx, got);
+	return read_task(tx->db, id, &t) > 0 ? tx_emit(tx, event, rules_body(tx, &t)) :
+					       tx_fail(tx, -EIO);
 }
 
 /* The one place where time ends things. */
@@ -183,37 +171,22 @@ int rule_tick(struct tx *tx, const struct change *c)
 	int err;
 
 	(void)c;
-	err = expire_leases(tx);
+	err = each(tx, BINDS(Q(LEASE_DUE), I(tx->boot)), lease_due, "expired");
 	if (!err)
-		err = expire_mutexes(tx);
+		err = each(tx, BINDS(Q(LOCK_DUE), I(tx->boot)), mutex_due, "expired");
 	if (!err)
-		err = end_idle(tx);
-	return err ? err : reopen_daily(tx);
+		err = each(tx, BINDS(Q(IDLE_DUE), I(tx->boot)), idle_due, "idle");
+	return err ? err : each(tx, BINDS(Q(DAILY_DUE), I(tx->wall)), daily_due, "due");
 }
 
 /* --- processes --- */
 
-/* The next session or token that hangs on the process of C. 1, 0 or an error. */
-static int next_of(struct tx *tx, enum sql what, const struct change *c, int64_t *out)
-{
-	struct bind q[] = {
-		{ .type = 'q', .i = what }, I(c->pid), I(c->start), T(c->text), { .type = 0 }
-	};
-
-	return db_int_bound(tx->db, out, q);
-}
-
-static int end_anchored(struct tx *tx, const struct change *c)
+static int end_one(struct tx *tx, int64_t id, const char *reason)
 {
 	struct session s;
-	int64_t id = 0;
-	int got = 0, err = 0;
 
-	while (!err && (got = next_of(tx, SQL_ANCHORED, c, &id)) > 0) {
-		got = read_session(tx->db, id, &s);
-		err = got > 0 ? rules_end_session(tx, &s, "exited") : tx_fail(tx, -EIO);
-	}
-	return err || got >= 0 ? err : tx_fail(tx, got);
+	return read_session(tx->db, id, &s) > 0 ? rules_end_session(tx, &s, reason) :
+						  tx_fail(tx, -EIO);
 }
 
 /* It lived till now: so long did its session's leases renew themselves. */
@@ -221,7 +194,7 @@ static int member_left(struct tx *tx, const struct change *c)
 {
 	struct session s;
 	int64_t id = 0;
-	int err, got = next_of(tx, SQL_MEMBER, c, &id);
+	int err, got = db_int(tx->db, &id, Q(MEMBER), I(c->pid), I(c->start), T(c->text));
 
 	if (got <= 0)
 		return got ? tx_fail(tx, got) : 0;
@@ -234,29 +207,7 @@ static int member_left(struct tx *tx, const struct change *c)
 		err = db_run(tx->db, Q(IDLE_RENEW), I(tx->boot), I(read_lease(tx->db)), I(id));
 	if (err)
 		return tx_fail(tx, err);
-	return tx_emit(tx, "left",
-		       json_pack("{s:s,s:I,s:I,s:I,s:s}", "session", s.name, "session_id",
-				 (json_int_t)id, "pid", (json_int_t)c->pid, "start",
-				 (json_int_t)c->start, "boot", c->text));
-}
-
-/* What it had locked when the daemon was restarted; else the kernel tells. */
-static int drop_locks(struct tx *tx, const struct change *c)
-{
-	struct mutex m;
-	struct grant g;
-	int64_t token = 0;
-	int got = 0, err = 0;
-
-	while (!err && (got = next_of(tx, SQL_GRANT_GONE, c, &token)) > 0) {
-		got = read_grant(tx->db, token, &g);
-		err = got > 0 ? rules_lose(tx, &g, "exited", NULL) : tx_fail(tx, -EIO);
-	}
-	while (!err && got >= 0 && (got = next_of(tx, SQL_LOCK_GONE, c, &token)) > 0) {
-		got = read_mutex(tx->db, token, &m);
-		err = got > 0 ? rules_unlock(tx, &m, "exited", NULL) : tx_fail(tx, -EIO);
-	}
-	return err || got >= 0 ? err : tx_fail(tx, got);
+	return tx_emit(tx, "left", rules_process_body(&s, c));
 }
 
 /* A process is gone; whoever says so while it runs is mistaken. */
@@ -266,8 +217,14 @@ int rule_exit(struct tx *tx, const struct change *c)
 
 	if (strcmp(c->text, tx->boot_id) == 0 && tx->world->alive(tx->world, c->pid, c->start) == 1)
 		return 0;
-	err = end_anchored(tx, c);
+	err = each(tx, BINDS(Q(ANCHORED), I(c->pid), I(c->start), T(c->text)), end_one, "exited");
 	if (!err)
 		err = member_left(tx, c);
-	return err ? err : drop_locks(tx, c);
+	/* what it had locked when the daemon was restarted; else the kernel tells */
+	if (!err)
+		err = each(tx, BINDS(Q(GRANT_GONE), I(c->pid), I(c->start), T(c->text)), lose_one,
+			   "exited");
+	return err ? err :
+		     each(tx, BINDS(Q(LOCK_GONE), I(c->pid), I(c->start), T(c->text)), drop_mutex,
+			  "exited");
 }

@@ -124,7 +124,7 @@ static int its_session(struct tx *tx, const struct change *c, struct session *ou
 	return 0;
 }
 
-static json_t *process_body(const struct session *s, const struct change *c)
+json_t *rules_process_body(const struct session *s, const struct change *c)
 {
 	return json_pack("{s:s,s:I,s:I,s:I,s:s}", "session", s->name, "session_id",
 			 (json_int_t)s->id, "pid", (json_int_t)c->pid, "start",
@@ -145,7 +145,7 @@ int rule_join(struct tx *tx, const struct change *c)
 		return tx_refuse(tx, EBUSY, "a process is in one session",
 				 "process %d is in another session", c->pid);
 	}
-	return tx_emit(tx, "join", process_body(&s, c));
+	return tx_emit(tx, "join", rules_process_body(&s, c));
 }
 
 /* Several sessions may end with one process: a launcher's. */
@@ -166,5 +166,5 @@ int rule_anchor(struct tx *tx, const struct change *c)
 	rows_end(&r);
 	if (pid == c->pid && (!pid || start == c->start))
 		return 0;
-	return tx_emit(tx, "anchor", process_body(&s, c));
+	return tx_emit(tx, "anchor", rules_process_body(&s, c));
 }

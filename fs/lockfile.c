@@ -75,15 +75,10 @@ int lock_claim(struct request *r, int64_t id, struct handle *h)
 }
 
 /* The holder may have gone since it was opened: the name is what counts. */
-int lock_mutex(struct request *r, int64_t id, struct handle *h)
+int lock_named(struct request *r, int64_t id, struct handle *h)
 {
 	(void)id;
 	return h->name ? ask(r, h, h->name) : -ESTALE;
-}
-
-int lock_door(struct request *r, int64_t id, struct handle *h)
-{
-	return lock_mutex(r, id, h);
 }
 
 void lock_path(struct request *r, const struct handle *h, struct buf *out)

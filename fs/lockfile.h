@@ -10,10 +10,9 @@
 
 extern const struct kind mutex_kind, door_kind;
 
-/* Locks of an open claim (ID: the grant), mutex (ID: its token), door (ID: its handle). */
+/* Locks of an open claim (ID: the grant); of a mutex or a door, which go by their name. */
 int lock_claim(struct request *r, int64_t id, struct handle *h);
-int lock_mutex(struct request *r, int64_t id, struct handle *h);
-int lock_door(struct request *r, int64_t id, struct handle *h);
+int lock_named(struct request *r, int64_t id, struct handle *h);
 
 int mutex_show(struct request *r, int64_t id, struct buf *out);
 int door_show(struct request *r, int64_t id, struct buf *out);
@@ -34,12 +33,12 @@ void lock_path(struct request *r, const struct handle *h, struct buf *out);
 #define MUTEX_FILE                                                                      \
 	{                                                                               \
 		.type = NODE_FILE, .row = ROW_MUTEX, .mode = 0444, .each = &mutex_kind, \
-		.show = mutex_show, .lock = lock_mutex                                  \
+		.show = mutex_show, .lock = lock_named                                  \
 	}
 #define DOOR_FILE                                                                     \
 	{                                                                             \
 		.type = NODE_FILE, .row = ROW_DOOR, .mode = 0444, .each = &door_kind, \
-		.flags = NODE_HIDDEN, .show = door_show, .lock = lock_door            \
+		.flags = NODE_HIDDEN, .show = door_show, .lock = lock_named           \
 	}
 
 #endif

@@ -8,7 +8,7 @@
 
 #define SHOWN 16 /* waiters named in a claim */
 
-void wait_begin(struct fs *fs, struct waiter *w, const struct change *c)
+void wait_begin(struct fs *fs, struct waiter *w, struct change *c)
 {
 	struct world *world = store_world(fs->store);
 

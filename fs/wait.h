@@ -8,13 +8,13 @@
 #include "fs/request.h"
 
 struct waiter {
-	const struct change *change;
+	struct change *change;
 	int64_t since; /* wall ms */
 	struct waiter *prev, *next;
 };
 
 /* C has been asked, and may have to wait. The waiter is its owner's, until wait_end. */
-void wait_begin(struct fs *fs, struct waiter *w, const struct change *c);
+void wait_begin(struct fs *fs, struct waiter *w, struct change *c);
 void wait_end(struct fs *fs, struct waiter *w);
 
 /* `waiters N` and a line for each of the first: who waits for the grant TOKEN. */
