@@ -36,9 +36,9 @@ enum change_kind {
 	CHANGE_LOCK,	  /* name, a task or a mutex; token: what the descriptor holds, or held */
 	CHANGE_UNLOCK,	  /* token */
 	CHANGE_IMPORT,	  /* text: one JSON record a line */
-	CHANGE_PROBE_ADD, /* name */
-	CHANGE_PROBE_REMOVE, /* name */
-	CHANGE_JUDGED,	     /* text: what the probes said, as JSON */
+	CHANGE_ADD,	  /* of, name: a probe, a lane, a lesson, a repository */
+	CHANGE_REMOVE,	  /* the same */
+	CHANGE_JUDGED,	  /* text: what the probes said, as JSON */
 	CHANGE_KINDS
 };
 
@@ -58,7 +58,20 @@ struct actor {
 	int is_owner;	 /* root or the mount's owner */
 };
 
-enum thing_kind { THING_CONTROL, THING_TASK, THING_SESSION, THING_PROBE, THING_KINDS };
+/* The numbers are kept in the store: add at the end. */
+enum thing_kind {
+	THING_CONTROL,
+	THING_TASK,
+	THING_SESSION,
+	THING_PROBE, /* from here on: made by name, with fields and nothing else */
+	THING_LANE,
+	THING_LESSON,
+	THING_REPO,
+	THING_KINDS
+};
+
+/* The word for a kind: in events, in sentences. */
+extern const char *const thing_words[THING_KINDS];
 
 #define CHANGE_ANEW 1u	 /* claim although it was lost before, knowingly */
 #define CHANGE_APPEND 2u /* set: add the lines to what is there */
@@ -69,7 +82,7 @@ enum thing_kind { THING_CONTROL, THING_TASK, THING_SESSION, THING_PROBE, THING_K
 
 struct result {
 	int err;	/* 0 or -errno */
-	int64_t id;	/* the thing made: task, session, probe; a claim's token */
+	int64_t id;	/* the thing made; a claim's token */
 	struct buf why; /* err: the reason, the last line "next: ..."; else a report */
 };
 
@@ -77,13 +90,13 @@ struct change {
 	enum change_kind kind;
 	unsigned flags;
 	struct actor actor;
-	enum thing_kind of; /* SET: what `thing` is */
+	enum thing_kind of; /* SET, ADD, REMOVE: what `thing` is */
 	int64_t thing;	    /* 0 where a name says it all; LOCK in line: the task */
 	int64_t token;	    /* the grant a handle or a node stands for; 0: none */
 	uint32_t uid;	    /* CHOWN */
 	int32_t pid;	    /* JOIN, ANCHOR, EXIT: the process */
 	int64_t start;
-	char name[160]; /* task, session or probe */
+	char name[160]; /* task, session, probe .. */
 	char field[32]; /* SET */
 	char *text;	/* owned by the change */
 	size_t n;

@@ -2,41 +2,73 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backend/clean.h"
 #include "backend/field.h"
 #include "backend/overlap.h"
+#include "backend/probe.h"
 #include "backend/text.h"
+#include "backend/tx.h"
 
 #define MS_DAY 86400000.0
 
 static const struct field fields[] = {
-	{ THING_TASK, "title", FIELD_LINE, RIGHT_TASK, NULL, 0, 0 },
-	{ THING_TASK, "body", FIELD_TEXT, RIGHT_TASK, NULL, 0, 0 },
-	{ THING_TASK, "repo", FIELD_REPO, RIGHT_TASK, NULL, 0, 0 },
-	{ THING_TASK, "artifacts", FIELD_ARTIFACTS, RIGHT_TASK, NULL, 0, 0 },
-	{ THING_TASK, "needs", FIELD_NEEDS, RIGHT_TASK, NULL, 0, 0 },
-	{ THING_TASK, "lane", FIELD_NAME, RIGHT_TASK, NULL, 0, 0 },
-	{ THING_TASK, "value", FIELD_NUMBER, RIGHT_TASK, NULL, -1e9, 1e9 },
-	{ THING_TASK, "cost", FIELD_NUMBER, RIGHT_TASK, NULL, 0, 1e9 },
-	{ THING_TASK, "kind", FIELD_CHOICE, RIGHT_TASK, " once standing daily ", 0, 0 },
-	{ THING_TASK, "ttl", FIELD_DURATION, RIGHT_TASK, NULL, 100, 30 * MS_DAY },
-	{ THING_TASK, "tags", FIELD_WORDS, RIGHT_TASK, NULL, 0, 0 },
-	{ THING_TASK, "impact", FIELD_NUMBER, RIGHT_TASK, NULL, 0, 5 },
-	{ THING_TASK, "feasibility", FIELD_NUMBER, RIGHT_TASK, NULL, 0, 5 },
-	{ THING_TASK, "alignment", FIELD_NUMBER, RIGHT_TASK, NULL, 0, 5 },
-	{ THING_TASK, "readiness", FIELD_NUMBER, RIGHT_TASK, NULL, 0, 1 },
-	{ THING_TASK, "result", FIELD_TEXT, RIGHT_RESULT, NULL, 0, 0 },
-	{ THING_SESSION, "category", FIELD_NAME, RIGHT_SESSION, NULL, 0, 0 },
-	{ THING_SESSION, "outcome", FIELD_LINE, RIGHT_SESSION, NULL, 0, 0 },
-	{ THING_PROBE, "command", FIELD_TEXT, RIGHT_OWNER, NULL, 0, 0 },
-	{ THING_PROBE, "timeout", FIELD_DURATION, RIGHT_OPERATOR, NULL, 100, MS_DAY / 24 },
-	{ THING_PROBE, "enabled", FIELD_CHOICE, RIGHT_OPERATOR, " 0 1 ", 0, 0 },
-	{ THING_CONTROL, "limits", FIELD_LIMITS, RIGHT_OWNER, NULL, 0, 0 },
-	{ THING_CONTROL, "lease", FIELD_DURATION, RIGHT_OWNER, NULL, 100, 30 * MS_DAY },
-	{ THING_CONTROL, "lease-max", FIELD_DURATION, RIGHT_OWNER, NULL, 100, 365 * MS_DAY },
-	{ THING_CONTROL, "recent", FIELD_DURATION, RIGHT_OWNER, NULL, 1000, 3650 * MS_DAY },
-	{ THING_CONTROL, "verdict-interval", FIELD_DURATION, RIGHT_OWNER, NULL, 0, MS_DAY },
-	{ THING_CONTROL, "estop", FIELD_LINE, RIGHT_OPERATOR, NULL, 0, 0 },
+	{ THING_TASK, "title", FIELD_LINE, RIGHT_TASK, NULL, 0, 0, NULL },
+	{ THING_TASK, "body", FIELD_TEXT, RIGHT_TASK, NULL, 0, 0, NULL },
+	{ THING_TASK, "repo", FIELD_REPO, RIGHT_TASK, NULL, 0, 0, NULL },
+	{ THING_TASK, "artifacts", FIELD_ARTIFACTS, RIGHT_TASK, NULL, 0, 0, NULL },
+	{ THING_TASK, "needs", FIELD_NEEDS, RIGHT_TASK, NULL, 0, 0, NULL },
+	{ THING_TASK, "lane", FIELD_NAME, RIGHT_TASK, NULL, 0, 0, NULL },
+	{ THING_TASK, "value", FIELD_NUMBER, RIGHT_TASK, NULL, -1e9, 1e9, NULL },
+	{ THING_TASK, "cost", FIELD_NUMBER, RIGHT_TASK, NULL, 0, 1e9, NULL },
+	{ THING_TASK, "kind", FIELD_CHOICE, RIGHT_TASK, " once standing daily epic ", 0, 0, NULL },
+	{ THING_TASK, "ttl", FIELD_DURATION, RIGHT_TASK, NULL, 100, 30 * MS_DAY, NULL },
+	{ THING_TASK, "tags", FIELD_WORDS, RIGHT_TASK, NULL, 0, 0, NULL },
+	{ THING_TASK, "impact", FIELD_NUMBER, RIGHT_TASK, NULL, 0, 5, NULL },
+	{ THING_TASK, "feasibility", FIELD_NUMBER, RIGHT_TASK, NULL, 0, 5, NULL },
+	{ THING_TASK, "alignment", FIELD_NUMBER, RIGHT_TASK, NULL, 0, 5, NULL },
+	{ THING_TASK, "readiness", FIELD_NUMBER, RIGHT_TASK, NULL, 0, 1, NULL },
+	{ THING_TASK, "covered", FIELD_WORDS, RIGHT_TASK, NULL, 0, 0, NULL },
+	{ THING_TASK, "result", FIELD_TEXT, RIGHT_RESULT, NULL, 0, 0, NULL },
+	{ THING_SESSION, "category", FIELD_NAME, RIGHT_SESSION, NULL, 0, 0, NULL },
+	{ THING_SESSION, "outcome", FIELD_LINE, RIGHT_SESSION, NULL, 0, 0, NULL },
+	{ THING_PROBE, "command", FIELD_TEXT, RIGHT_OWNER, NULL, 0, 0, NULL },
+	{ THING_PROBE, "timeout", FIELD_DURATION, RIGHT_OPERATOR, NULL, 100, MS_DAY / 24, "30s" },
+	{ THING_PROBE, "enabled", FIELD_CHOICE, RIGHT_OPERATOR, " 0 1 shadow ", 0, 0, "1" },
+	{ THING_PROBE, "interval", FIELD_DURATION, RIGHT_OPERATOR, NULL, 0, 30 * MS_DAY, NULL },
+	{ THING_PROBE, "network", FIELD_CHOICE, RIGHT_OWNER, " 0 1 ", 0, 0, "0" },
+	{ THING_PROBE, "verdict", FIELD_ANSWER, RIGHT_OPERATOR, NULL, 0, 0, NULL },
+	{ THING_PROBE, "feed", FIELD_TEXT, RIGHT_OPERATOR, NULL, 0, 0, NULL },
+	{ THING_PROBE, "floor", FIELD_NUMBER, RIGHT_OPERATOR, NULL, 0, 1, "0.3" },
+	{ THING_PROBE, "category", FIELD_NAME, RIGHT_OPERATOR, NULL, 0, 0, "self-review" },
+	{ THING_PROBE, "window", FIELD_NUMBER, RIGHT_OPERATOR, NULL, 1, 1000, "20" },
+	{ THING_PROBE, "max-age", FIELD_DURATION, RIGHT_OPERATOR, NULL, 0, 3650 * MS_DAY, "7d" },
+	{ THING_PROBE, "max-share", FIELD_NUMBER, RIGHT_OPERATOR, NULL, 0, 1, "0.2" },
+	{ THING_PROBE, "lock-age", FIELD_DURATION, RIGHT_OPERATOR, NULL, 0, 30 * MS_DAY, "10m" },
+	{ THING_PROBE, "grace", FIELD_DURATION, RIGHT_OPERATOR, NULL, 0, 30 * MS_DAY, "1m" },
+	{ THING_PROBE, "linter", FIELD_TEXT, RIGHT_OWNER, NULL, 0, 0, NULL },
+	{ THING_PROBE, "manager", FIELD_TEXT, RIGHT_OWNER, NULL, 0, 0,
+	  "systemctl list-units --state=failed --plain --no-legend --no-pager" },
+	{ THING_PROBE, "failures", FIELD_NUMBER, RIGHT_OPERATOR, NULL, 1, 1000, "5" },
+	{ THING_PROBE, "max-sessions", FIELD_NUMBER, RIGHT_OPERATOR, NULL, 0, 1e6, "10" },
+	{ THING_PROBE, "max-load", FIELD_NUMBER, RIGHT_OPERATOR, NULL, 0, 1000, "0.9" },
+	{ THING_PROBE, "min-memory", FIELD_NUMBER, RIGHT_OPERATOR, NULL, 0, 1, "0.2" },
+	{ THING_LANE, "kind", FIELD_CHOICE, RIGHT_OPERATOR, " once standing daily ", 0, 0, "once" },
+	{ THING_LANE, "limit", FIELD_NUMBER, RIGHT_OPERATOR, NULL, 0, 1e6, NULL },
+	{ THING_LESSON, "keywords", FIELD_TEXT, RIGHT_MAKER, NULL, 0, 0, NULL },
+	{ THING_LESSON, "status", FIELD_CHOICE, RIGHT_MAKER,
+	  " active automated deprecated archived draft ", 0, 0, "draft" },
+	{ THING_LESSON, "body", FIELD_TEXT, RIGHT_MAKER, NULL, 0, 0, NULL },
+	{ THING_REPO, "path", FIELD_PATH, RIGHT_OPERATOR, NULL, 0, 0, NULL },
+	{ THING_CONTROL, "limits", FIELD_LIMITS, RIGHT_OWNER, NULL, 0, 0, NULL },
+	{ THING_CONTROL, "lease", FIELD_DURATION, RIGHT_OWNER, NULL, 100, 30 * MS_DAY, "60m" },
+	{ THING_CONTROL, "lease-max", FIELD_DURATION, RIGHT_OWNER, NULL, 100, 365 * MS_DAY, "8h" },
+	{ THING_CONTROL, "recent", FIELD_DURATION, RIGHT_OWNER, NULL, 1000, 3650 * MS_DAY, "7d" },
+	{ THING_CONTROL, "verdict-interval", FIELD_DURATION, RIGHT_OWNER, NULL, 0, MS_DAY, "10s" },
+	{ THING_CONTROL, "estop", FIELD_LINE, RIGHT_OPERATOR, NULL, 0, 0, NULL },
 };
+
+const char *const thing_words[THING_KINDS] = { "control", "task",   "session", "probe",
+					       "lane",	  "lesson", "repo" };
 
 const struct field *field_find(enum thing_kind of, const char *name)
 {
@@ -121,6 +153,23 @@ static int check_repo(const char *text, size_t n, const char **reason)
 	return 0;
 }
 
+static int check_answer(const char *text, const char **reason)
+{
+	size_t n = strcspn(text, " ");
+
+	for (int i = 0; i < 3; i++)
+		if (strlen(probe_words[i]) == n && strncmp(text, probe_words[i], n) == 0)
+			return 0;
+	return say(-EINVAL, "the first word is supply, dry or unknown", reason);
+}
+
+static int check_path(const char *text, const char **reason)
+{
+	if (*text != '/' || strlen(text) >= 4096)
+		return say(-EINVAL, "an absolute path is wanted", reason);
+	return 0;
+}
+
 static int check_limit_line(const char *line, size_t len)
 {
 	char name[64], number[24], rest;
@@ -195,9 +244,37 @@ int field_check(const struct field *f, const char *text, size_t n, const char **
 	case FIELD_WORDS:
 	case FIELD_NEEDS:
 		return check_names(text, n, reason);
+	case FIELD_ANSWER:
+		return check_answer(text, reason);
+	case FIELD_PATH:
+		return check_path(text, reason);
 	case FIELD_LIMITS:
 		return check_limits(text, n, reason);
 	default:
 		return 0;
 	}
+}
+
+char *field_value(struct db *db, enum thing_kind of, int64_t thing, const char *name)
+{
+	const struct field *f = field_find(of, name);
+	char *text = tx_attr(db, thing, name);
+
+	return text || !f || !f->dflt ? text : tx_allocated(strdup(f->dflt));
+}
+
+int64_t field_duration(struct db *db, enum thing_kind of, int64_t thing, const char *name)
+{
+	AUTO_FREE char *text = field_value(db, of, thing, name);
+	int64_t ms = 0;
+
+	return text && !duration_parse(text, &ms) ? ms : 0;
+}
+
+double field_number(struct db *db, enum thing_kind of, int64_t thing, const char *name)
+{
+	AUTO_FREE char *text = field_value(db, of, thing, name);
+	double v = 0;
+
+	return text && !number_parse(text, &v) ? v : 0;
 }

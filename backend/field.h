@@ -22,6 +22,8 @@ enum field_type {
 	FIELD_NUMBER,	 /* min .. max */
 	FIELD_DURATION,	 /* 90s 30m 2h */
 	FIELD_CHOICE,	 /* one of the words in `choices` */
+	FIELD_ANSWER,	 /* supply, dry or unknown, and what else is to be said */
+	FIELD_PATH,	 /* absolute */
 	FIELD_WORDS,	 /* a list of names, one a line */
 	FIELD_LIMITS,	 /* `name number` lines */
 	FIELD_NEEDS,	 /* a list of tasks: tables of their own */
@@ -35,6 +37,7 @@ struct field {
 	enum right right;
 	const char *choices; /* CHOICE: " once standing daily " */
 	double min, max;     /* NUMBER; DURATION: ms */
+	const char *dflt;    /* what holds, and is shown, while it is unset; NULL: nothing */
 };
 
 /* The row of a field; NULL: there is no such field. */
@@ -49,5 +52,13 @@ int field_is_list(const struct field *f);
  * overlap are the writer's to decide.
  */
 int field_check(const struct field *f, const char *text, size_t n, const char **reason);
+
+struct db;
+
+/* The value of a field of THING, or what holds while it is unset, to be freed; NULL: neither. */
+char *field_value(struct db *db, enum thing_kind of, int64_t thing, const char *name);
+/* The same as ms of a duration, as a number; 0 when there is none. */
+int64_t field_duration(struct db *db, enum thing_kind of, int64_t thing, const char *name);
+double field_number(struct db *db, enum thing_kind of, int64_t thing, const char *name);
 
 #endif

@@ -38,7 +38,7 @@ static const struct {
 	{ "attrs", SQL_DUMP_ATTRS },	     { "needs", SQL_DUMP_NEEDS },
 	{ "artifacts", SQL_DUMP_ARTIFACTS }, { "sessions", SQL_DUMP_SESSIONS },
 	{ "members", SQL_DUMP_MEMBERS },     { "grants", SQL_DUMP_GRANTS },
-	{ "probes", SQL_DUMP_PROBES },	     { "anchors", SQL_DUMP_ANCHORS },
+	{ "things", SQL_DUMP_THINGS },	     { "anchors", SQL_DUMP_ANCHORS },
 	{ "locks", SQL_DUMP_LOCKS },
 };
 #define DUMPS (sizeof(dumps) / sizeof(dumps[0]))

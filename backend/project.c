@@ -5,6 +5,7 @@
  * leases alone start at tx->boot.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "backend/conflict.h"
@@ -358,16 +359,34 @@ static void project_refused(struct tx *tx, json_t *e)
 	RUN(Q(SESSION_REFUSED), T(event_text(e, "why")), I(event_int(e, "session_id")));
 }
 
-/* --- probes, import --- */
+/* --- probes, lanes, lessons, repositories; import --- */
 
-static void project_probe(struct tx *tx, json_t *e)
+/* The kind whose word an event begins with. */
+static enum thing_kind kind_of(const json_t *e)
 {
-	RUN(Q(PROBE_ADD), I(id_of(e)), T(event_text(e, "probe")));
+	const char *event = event_text(e, "event");
+	size_t n = strcspn(event, "-");
+
+	for (int k = THING_PROBE; k < THING_KINDS; k++)
+		if (strlen(thing_words[k]) == n && strncmp(thing_words[k], event, n) == 0)
+			return (enum thing_kind)k;
+	return THING_KINDS;
 }
 
-static void project_probe_removed(struct tx *tx, json_t *e)
+static void project_thing(struct tx *tx, json_t *e)
 {
-	RUN(Q(PROBE_GONE), I(id_of(e)), I(event_int(e, "probe_id")));
+	enum thing_kind kind = kind_of(e);
+
+	RUN(Q(THING_ADD), I(id_of(e)), I(kind), T(event_text(e, thing_words[kind])),
+	    I(event_int(e, "uid")), I(at_of(e)));
+}
+
+static void project_thing_removed(struct tx *tx, json_t *e)
+{
+	char id[32];
+
+	(void)snprintf(id, sizeof(id), "%s_id", thing_words[kind_of(e)]);
+	RUN(Q(THING_GONE), I(id_of(e)), I(event_int(e, id)));
 }
 
 static void import_fields(struct tx *tx, json_t *e, int64_t task)
@@ -437,8 +456,14 @@ static const struct {
 	{ "lock", project_lock },
 	{ "unlock", project_unlock },
 	{ "import", project_import },
-	{ "probe", project_probe },
-	{ "probe-removed", project_probe_removed },
+	{ "probe", project_thing },
+	{ "probe-removed", project_thing_removed },
+	{ "lane", project_thing },
+	{ "lane-removed", project_thing_removed },
+	{ "lesson", project_thing },
+	{ "lesson-removed", project_thing_removed },
+	{ "repo", project_thing },
+	{ "repo-removed", project_thing_removed },
 	{ "judged", project_nothing },
 	{ "restored", project_nothing },
 };

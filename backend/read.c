@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "backend/clean.h"
+#include "backend/field.h"
 #include "backend/read.h"
 #include "backend/text.h"
 #include "backend/tx.h"
@@ -117,6 +118,33 @@ int grant_is_lost(const struct grant *g)
 	       strcmp(g->how, "handed") != 0;
 }
 
+static int thing_row(struct rows *r, struct thing *out)
+{
+	int got = rows_next(r);
+
+	if (got <= 0)
+		return got;
+	out->id = rows_int(r, 0);
+	out->kind = (enum thing_kind)rows_int(r, 1);
+	copy(out->name, sizeof(out->name), rows_text(r, 2));
+	out->uid = (uint32_t)rows_int(r, 3);
+	return 1;
+}
+
+int read_thing(struct db *db, int64_t id, struct thing *out)
+{
+	AUTO_ROWS *r = db_rows(db, Q(THING), I(id));
+
+	return thing_row(r, out);
+}
+
+int read_thing_named(struct db *db, enum thing_kind kind, const char *name, struct thing *out)
+{
+	AUTO_ROWS *r = db_rows(db, Q(THING_NAMED), I(kind), T(name));
+
+	return thing_row(r, out);
+}
+
 int mutex_row(struct rows *r, struct mutex *out)
 {
 	int got = rows_next(r);
@@ -199,10 +227,10 @@ int64_t read_limit(struct db *db, enum limit which)
 
 int64_t read_lease(struct db *db)
 {
-	return tx_duration(db, 0, "lease", INT64_C(3600000));
+	return field_duration(db, THING_CONTROL, 0, "lease");
 }
 
 int64_t read_lease_max(struct db *db)
 {
-	return tx_duration(db, 0, "lease-max", INT64_C(8) * 3600000);
+	return field_duration(db, THING_CONTROL, 0, "lease-max");
 }

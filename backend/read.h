@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "backend/change.h"
 #include "backend/sqlite.h"
 #include "backend/world.h"
 
@@ -37,6 +38,14 @@ struct session {
 	int64_t started, ended; /* wall ms; ended 0: live */
 	char how[16];		/* why it ended */
 	int64_t refusals;
+};
+
+/* A probe, a lane, a lesson or a repository. */
+struct thing {
+	int64_t id;
+	enum thing_kind kind;
+	char name[NAME_BUFFER];
+	uint32_t uid; /* who made it */
 };
 
 /* A grant, live or past. */
@@ -91,6 +100,9 @@ int read_task(struct db *db, int64_t id, struct task *out);
 int read_task_named(struct db *db, const char *name, struct task *out);
 int read_session(struct db *db, int64_t id, struct session *out);
 int read_session_named(struct db *db, const char *name, struct session *out);
+/* One that has not been removed. */
+int read_thing(struct db *db, int64_t id, struct thing *out);
+int read_thing_named(struct db *db, enum thing_kind kind, const char *name, struct thing *out);
 int read_grant(struct db *db, int64_t token, struct grant *out);
 /* The grant SESSION lost (expired, broken) of the task called NAME, and has not taken anew since. */
 int read_lost(struct db *db, int64_t session, const char *name, struct grant *out);

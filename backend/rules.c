@@ -152,6 +152,18 @@ static int check_own(struct tx *tx)
 	return tx->actor->session && !tx->actor->is_operator ? rules_actor(tx, &s) : 0;
 }
 
+int rules_may_thing(struct tx *tx, enum right right, const struct thing *th)
+{
+	if (right != RIGHT_MAKER)
+		return rules_may(tx, right, NULL, NULL);
+	if (th->uid == tx->actor->uid)
+		return 0;
+	return tx->actor->is_operator ? 0 :
+					tx_refuse(tx, EPERM, "ask who made it, or an operator",
+						  "%s %s is for uid %u, who made it, and operators",
+						  thing_words[th->kind], th->name, th->uid);
+}
+
 /* The one place where rule 7 is decided. */
 int rules_may(struct tx *tx, enum right right, const struct task *t, const struct session *s)
 {

@@ -19,7 +19,8 @@ rule_fn rule_lock, rule_unlock;
 rule_fn rule_register, rule_end, rule_chown, rule_renew, rule_join, rule_anchor;
 rule_fn rule_exit;
 rule_fn rule_import;
-rule_fn rule_probe_add, rule_probe_remove, rule_judged;
+rule_fn rule_add, rule_remove;
+rule_fn rule_judged;
 
 /* Who may do what to a thing: docs/tree.md shows the same table. */
 enum right {
@@ -29,11 +30,15 @@ enum right {
 	RIGHT_SESSION,	/* the session itself, operators */
 	RIGHT_OPERATOR, /* root, the mount's owner, the operators' group */
 	RIGHT_OWNER,	/* root and the mount's owner */
+	RIGHT_MAKER,	/* the uid that made it, operators */
 };
 
 /* Does the actor have RIGHT over the task or session? 0, or refused: EPERM, and as rules_actor
  * when it acts as a session that is not its to act as. */
 int rules_may(struct tx *tx, enum right right, const struct task *t, const struct session *s);
+
+/* The same, over a probe, a lane, a lesson or a repository. */
+int rules_may_thing(struct tx *tx, enum right right, const struct thing *th);
 
 /* The acting session, live and of the actor's uid, or refused (ENOKEY, ESTALE, EPERM). */
 int rules_actor(struct tx *tx, struct session *out);

@@ -16,9 +16,9 @@ struct target {
 	const struct field *field;
 	struct task task;
 	struct session session;
-	char probe[NAME_BUFFER];
-	const char *of;	  /* its kind, in the event */
-	const char *name; /* and its name */
+	struct thing thing; /* a probe, a lane .. */
+	const char *of;	    /* its kind, in the event */
+	const char *name;   /* and its name */
 };
 
 static int refuse_gone(struct tx *tx)
@@ -26,37 +26,23 @@ static int refuse_gone(struct tx *tx)
 	return tx_refuse(tx, ESTALE, "look it up again", "what this file belonged to is gone");
 }
 
-/* 1 and its name; 0: removed; -errno. */
-static int find_probe(struct tx *tx, int64_t id, char out[NAME_BUFFER])
-{
-	AUTO_ROWS *r = db_rows(tx->db, Q(PROBE_LIVE), I(id));
-	int got = rows_next(r);
-
-	if (got > 0)
-		(void)snprintf(out, NAME_BUFFER, "%s", rows_text(r, 0));
-	return got;
-}
-
 static int target_find(struct tx *tx, const struct change *c, struct target *t)
 {
 	int got = 1;
 
-	t->of = "control";
-	t->name = "control";
+	t->of = thing_words[c->of];
+	t->name = t->of;
 	if (c->of == THING_TASK) {
 		got = read_task(tx->db, c->thing, &t->task);
-		t->of = "task";
 		t->name = t->task.name;
 		if (got > 0 && t->task.state == TASK_CANCELLED)
 			got = 0;
 	} else if (c->of == THING_SESSION) {
 		got = read_session(tx->db, c->thing, &t->session);
-		t->of = "session";
 		t->name = t->session.name;
-	} else if (c->of == THING_PROBE) {
-		t->of = "probe";
-		t->name = t->probe;
-		got = find_probe(tx, c->thing, t->probe);
+	} else if (c->of >= THING_PROBE) {
+		got = read_thing(tx->db, c->thing, &t->thing);
+		t->name = t->thing.name;
 	}
 	if (got < 0)
 		return tx_fail(tx, got);
@@ -68,6 +54,8 @@ static int target_may(struct tx *tx, const struct change *c, const struct target
 	int err;
 
 	assert(t->field);
+	if (c->of >= THING_PROBE)
+		return rules_may_thing(tx, t->field->right, &t->thing);
 	err = rules_may(tx, t->field->right, c->of == THING_TASK ? &t->task : NULL,
 			c->of == THING_SESSION ? &t->session : NULL);
 

@@ -111,9 +111,24 @@ static const char version_2[] =
 	"CREATE INDEX locks_pid ON locks(pid, token);"
 	"CREATE INDEX locks_expires ON locks(expires) WHERE expires > 0;";
 
+/*
+ * Probes, lanes, lessons, repositories are one kind of thing with a name and fields.
+ * uid and made of a probe stand in its event.
+ */
+static const char version_3[] =
+	"CREATE TABLE things(id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, name TEXT NOT NULL,"
+	" uid INTEGER NOT NULL, made INTEGER NOT NULL, gone INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"CREATE UNIQUE INDEX things_name ON things(kind, name) WHERE gone = 0;"
+	"INSERT INTO things SELECT p.id, 3, p.name, coalesce(json_extract(e.line, '$.uid'), 0),"
+	" coalesce(json_extract(e.line, '$.at'), 0), p.gone FROM probes p LEFT JOIN events e ON e.seq = p.id;"
+	"DROP TABLE probes;"
+	/* the tasks of a lane */
+	"CREATE INDEX attrs_lane ON attrs(value, thing) WHERE name = 'lane';";
+
 static const char *const migrations[] = {
 	version_1,
 	version_2,
+	version_3,
 };
 
 #define NEWEST ((int)(sizeof(migrations) / sizeof(migrations[0])))
@@ -179,6 +194,6 @@ int schema_clear(struct db *db)
 		"DELETE FROM events; DELETE FROM tasks; DELETE FROM board;"
 		"DELETE FROM finished; DELETE FROM attrs; DELETE FROM needs;"
 		"DELETE FROM artifacts; DELETE FROM sessions; DELETE FROM members;"
-		"DELETE FROM held; DELETE FROM counts; DELETE FROM grants; DELETE FROM probes;"
+		"DELETE FROM held; DELETE FROM counts; DELETE FROM grants; DELETE FROM things;"
 		"DELETE FROM idle; DELETE FROM anchors; DELETE FROM locks; DELETE FROM meta WHERE key <> 'copy';");
 }

@@ -234,12 +234,13 @@ SQL(FIND_NONE, "SELECT 1 WHERE ?1 IS NULL AND ?2 IS NULL")
 SQL(LIST_NONE, "SELECT 1, '' WHERE ?1 IS NULL AND ?2 IS NULL")
 SQL(STAT_DOOR, "SELECT 0, 0 WHERE ?1 IS NOT NULL")
 
-/* probes */
-SQL(PROBE_ADD, "INSERT INTO probes(id, name) VALUES(?, ?)")
-SQL(PROBE_GONE, "UPDATE probes SET gone = ? WHERE id = ?")
-SQL(PROBE_NAMED, "SELECT id FROM probes WHERE name = ? AND gone = 0")
-SQL(PROBE_LIVE, "SELECT name FROM probes WHERE id = ? AND gone = 0")
-SQL(PROBES, "SELECT id, name FROM probes WHERE gone = 0 ORDER BY name")
+/* probes, lanes, lessons, repositories */
+SQL(THING_ADD, "INSERT INTO things(id, kind, name, uid, made) VALUES(?, ?, ?, ?, ?)")
+SQL(THING_GONE, "UPDATE things SET gone = ? WHERE id = ?")
+#define THING_COLUMNS "SELECT id, kind, name, uid FROM things "
+SQL(THING, THING_COLUMNS "WHERE id = ? AND gone = 0")
+SQL(THING_NAMED, THING_COLUMNS "WHERE kind = ? AND name = ? AND gone = 0")
+SQL(THINGS, THING_COLUMNS "WHERE kind = ? AND gone = 0 ORDER BY name")
 
 /* the tree: children of a directory by name, in order of id; and what they are */
 SQL(FIND_COLUMN,
@@ -258,7 +259,7 @@ SQL(TASK_NAME, "SELECT name FROM tasks WHERE id = ?")
 SQL(GRANT_NAME, "SELECT name FROM grants WHERE token = ?")
 SQL(GRANT_SESSION, "SELECT session FROM grants WHERE token = ?")
 SQL(SESSION_NAME, "SELECT name FROM sessions WHERE id = ?")
-SQL(PROBE_NAME, "SELECT name FROM probes WHERE id = ?")
+SQL(THING_NAME, "SELECT name FROM things WHERE id = ?")
 SQL(FIND_CLAIM, "SELECT token FROM grants WHERE name = ?2 AND ended = 0")
 SQL(LIST_CLAIM, "SELECT token, name FROM grants INDEXED BY grants_list WHERE ended = 0 AND token > ?2 ORDER BY token")
 SQL(FIND_HELD, "SELECT token FROM grants WHERE name = ?2 AND ended = 0 AND session = ?1")
@@ -280,10 +281,11 @@ SQL(FIND_ENDED_SESSION, "SELECT id FROM sessions WHERE name = ?2 AND ended > 0")
 SQL(LIST_ENDED_SESSION,
     "SELECT id, name FROM sessions WHERE ended >= max(1, ?1) AND id > ?2 ORDER BY id")
 SQL(STAT_ENDED_SESSION, "SELECT uid, ended, gid FROM sessions WHERE id = ?1 AND ended > 0")
-SQL(FIND_PROBE, "SELECT id FROM probes WHERE name = ?2 AND gone = 0")
-SQL(LIST_PROBE, "SELECT id, name FROM probes WHERE gone = 0 AND id > ?2 ORDER BY id")
-SQL(STAT_PROBE,
-    "SELECT 0, coalesce((SELECT max(changed) FROM attrs WHERE thing = ?1), 0) FROM probes WHERE id = ?1 AND gone = 0")
+SQL(FIND_THING, "SELECT id FROM things WHERE kind = ?1 AND name = ?2 AND gone = 0")
+SQL(LIST_THING, "SELECT id, name FROM things WHERE kind = ?1 AND gone = 0 AND id > ?2 ORDER BY id")
+SQL(STAT_THING,
+    "SELECT uid, max(made, coalesce((SELECT max(changed) FROM attrs WHERE thing = ?1), 0)) FROM things"
+    " WHERE id = ?1 AND gone = 0 AND kind = ?2")
 SQL(FIND_DAY,
     "SELECT ?1 FROM sessions WHERE ended >= ?1 * 86400000 AND ended < (?1 + 1) * 86400000 UNION ALL"
     " SELECT ?1 FROM finished WHERE at >= ?1 * 86400000 AND at < (?1 + 1) * 86400000 LIMIT 1")
@@ -332,7 +334,7 @@ SQL(DUMP_LOCKS,
 SQL(DUMP_GRANTS,
     "SELECT token || '|' || task || '|' || name || '|' || session || '|' || uid || '|' || pid || '|' || since || '|' || ttl"
     " || '|' || ended || '|' || finish || '|' || how || '|' || reported || '|' || superseded || '|' || start || '|' || boot || '|' || (lock > 0) FROM grants ORDER BY token")
-SQL(DUMP_PROBES, "SELECT id || '|' || name || '|' || gone FROM probes ORDER BY id")
+SQL(DUMP_THINGS, "SELECT id || '|' || kind || '|' || name || '|' || uid || '|' || made || '|' || gone FROM things ORDER BY id")
 SQL(CHECK_TOKENS,
     "SELECT count(*) FROM board b LEFT JOIN grants g ON g.token = b.token AND g.ended = 0 WHERE b.token > 0 AND (g.token IS NULL OR g.task <> b.task)")
 SQL(CHECK_GRANTS,

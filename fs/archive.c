@@ -11,7 +11,7 @@ static int find_day(const char *name, int64_t *id)
 }
 
 static const struct kind day_kind = {
-	SQL_FIND_DAY, SQL_LIST_DAY, SQL_STAT_DAY, SQL_DAY_NAME, PARENT_ARG, 0, 0, find_day
+	SQL_FIND_DAY, SQL_LIST_DAY, SQL_STAT_DAY, SQL_DAY_NAME, PARENT_ARG, 0, 0, find_day, NULL
 };
 static const struct kind day_session = { SQL_FIND_DAY_SESSION,
 					 SQL_LIST_DAY_SESSION,
@@ -20,10 +20,17 @@ static const struct kind day_session = { SQL_FIND_DAY_SESSION,
 					 PARENT_THING,
 					 0,
 					 0,
+					 NULL,
 					 NULL };
-static const struct kind day_task = {
-	SQL_FIND_DAY_TASK, SQL_LIST_DAY_TASK, SQL_STAT_TASK, SQL_TASK_NAME, PARENT_THING, 0, 0, NULL
-};
+static const struct kind day_task = { SQL_FIND_DAY_TASK,
+				      SQL_LIST_DAY_TASK,
+				      SQL_STAT_TASK,
+				      SQL_TASK_NAME,
+				      PARENT_THING,
+				      0,
+				      0,
+				      NULL,
+				      NULL };
 
 static int link_show(struct request *r, const char *where, char *name, struct buf *out)
 {

@@ -12,17 +12,17 @@
 #define COLUMN(n)                                                                                \
 	{                                                                                        \
 		SQL_FIND_COLUMN, SQL_LIST_COLUMN, SQL_STAT_COLUMN, SQL_TASK_NAME, PARENT_ARG, n, \
-			0, NULL                                                                  \
+			0, NULL, NULL                                                            \
 	}
 
 static const struct kind idea_kind = COLUMN(COLUMN_IDEAS);
 static const struct kind ready_kind = COLUMN(COLUMN_READY);
 static const struct kind blocked_kind = COLUMN(COLUMN_BLOCKED);
 static const struct kind done_kind = {
-	SQL_FIND_DONE, SQL_LIST_DONE, SQL_STAT_DONE, SQL_TASK_NAME, PARENT_RECENT, 0, 0, NULL
+	SQL_FIND_DONE, SQL_LIST_DONE, SQL_STAT_DONE, SQL_TASK_NAME, PARENT_RECENT, 0, 0, NULL, NULL
 };
 static const struct kind claim_kind = {
-	SQL_FIND_CLAIM, SQL_LIST_CLAIM, SQL_STAT_CLAIM, SQL_GRANT_NAME, PARENT_ARG, 0, 0, NULL
+	SQL_FIND_CLAIM, SQL_LIST_CLAIM, SQL_STAT_CLAIM, SQL_GRANT_NAME, PARENT_ARG, 0, 0, NULL, NULL
 };
 
 static void show_field(struct request *r, int64_t id, const char *name, struct buf *out)

@@ -15,39 +15,6 @@ static int limits_show(struct request *r, int64_t id, struct buf *out)
 	return 0;
 }
 
-/* A setting, or the value that holds while it is unset. */
-static int setting_show(struct request *r, const char *dflt, struct buf *out)
-{
-	AUTO_FREE char *text = db_text(r->db, Q(ATTR), I(0), T(r->node->name));
-
-	buf_line(out, "%s", text ? text : dflt);
-	return 0;
-}
-
-static int lease_show(struct request *r, int64_t id, struct buf *out)
-{
-	(void)id;
-	return setting_show(r, "60m", out);
-}
-
-static int lease_max_show(struct request *r, int64_t id, struct buf *out)
-{
-	(void)id;
-	return setting_show(r, "8h", out);
-}
-
-static int recent_show(struct request *r, int64_t id, struct buf *out)
-{
-	(void)id;
-	return setting_show(r, "7d", out);
-}
-
-static int interval_show(struct request *r, int64_t id, struct buf *out)
-{
-	(void)id;
-	return setting_show(r, "10s", out);
-}
-
 /* Only root gets this far, whom the mode does not stop: tar and grep -r go on. */
 static int break_show(struct request *r, int64_t id, struct buf *out)
 {
@@ -99,10 +66,10 @@ static int import_store(struct request *r, int64_t id, const char *text, size_t 
 
 const struct node control_rows[] = {
 	SETTING(ROW_LIMITS, "limits", limits_show),
-	SETTING(ROW_LEASE, "lease", lease_show),
-	SETTING(ROW_LEASE_MAX, "lease-max", lease_max_show),
-	SETTING(ROW_RECENT, "recent", recent_show),
-	SETTING(ROW_VERDICT_INTERVAL, "verdict-interval", interval_show),
+	SETTING(ROW_LEASE, "lease", field_show),
+	SETTING(ROW_LEASE_MAX, "lease-max", field_show),
+	SETTING(ROW_RECENT, "recent", field_show),
+	SETTING(ROW_VERDICT_INTERVAL, "verdict-interval", field_show),
 	FIELD(ROW_ESTOP, "estop", THING_CONTROL, 0664),
 	{ .type = NODE_FILE,
 	  .row = ROW_BREAK,

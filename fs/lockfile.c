@@ -14,10 +14,10 @@
 #define LATES 64
 
 const struct kind mutex_kind = {
-	SQL_FIND_MUTEX, SQL_LIST_MUTEX, SQL_STAT_MUTEX, SQL_MUTEX_NAME, PARENT_ARG, 0, 0, NULL
+	SQL_FIND_MUTEX, SQL_LIST_MUTEX, SQL_STAT_MUTEX, SQL_MUTEX_NAME, PARENT_ARG, 0, 0, NULL, NULL
 };
 const struct kind door_kind = { SQL_FIND_NONE, SQL_LIST_NONE, SQL_STAT_DOOR, 0, PARENT_ARG, 0, 0,
-				NULL };
+				NULL,	       NULL };
 
 static void show_holder(const struct mutex *m, struct buf *out)
 {

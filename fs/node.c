@@ -64,13 +64,9 @@ void node_each(void (*fn)(const struct node *n, const struct node *above, void *
 /* Listings of done/ and sessions/ begin here: control/recent ago, wall ms. */
 static int64_t recent_since(struct request *r)
 {
-	AUTO_FREE char *text = db_text(r->db, Q(ATTR), I(0), T("recent"));
 	struct world *w = store_world(r->fs->store);
-	int64_t recent;
 
-	if (!text || duration_parse(text, &recent))
-		recent = INT64_C(7) * 86400000;
-	return w->wall_ms(w) - recent;
+	return w->wall_ms(w) - field_duration(r->db, THING_CONTROL, 0, "recent");
 }
 
 /* The first value of a kind's statements, in a directory of thing ID. */
@@ -102,6 +98,14 @@ static int find_thing(struct request *r, const struct kind *k, int64_t id, const
 	return got > 0 ? 0 : got ? got : -ENOENT;
 }
 
+static int is_there(struct request *r, const struct node *c, int64_t id)
+{
+	const struct kind *k = node_kind(c);
+	int not = c->only && *c->only == '-';
+
+	return !c->only || k->is(r, id, c->only + not ) != not ;
+}
+
 int node_lookup(struct request *r, uint64_t dir, const char *name, uint64_t *ino)
 {
 	const struct node *d = node_of(dir);
@@ -112,7 +116,7 @@ int node_lookup(struct request *r, uint64_t dir, const char *name, uint64_t *ino
 	for (const struct node *c = d->children; c && c->type; c++) {
 		int err = -ENOENT;
 
-		if (c->name && strcmp(c->name, name) == 0) {
+		if (c->name && strcmp(c->name, name) == 0 && is_there(r, c, id)) {
 			*ino = NODE_INO(id, c->row);
 			return 0;
 		}
@@ -295,7 +299,7 @@ int node_list(struct request *r, uint64_t dir, int64_t off, list_fn *fn, void *a
 	if (off > COOKIE_DOTS)
 		after = off & ((INT64_C(1) << COOKIE_SHIFT) - 1);
 	for (const struct node *c = d->children; !full && c && c->type; c++, index++) {
-		if (index < from || c->flags & NODE_HIDDEN)
+		if (index < from || c->flags & NODE_HIDDEN || !is_there(r, c, id))
 			continue;
 		if (!c->name)
 			full = list_things(r, c, index, id, index == from ? after : 0, fn, arg);
@@ -364,7 +368,7 @@ int64_t node_session(struct request *r, const struct node *n, int64_t id)
 
 int field_show(struct request *r, int64_t id, struct buf *out)
 {
-	AUTO_FREE char *text = db_text(r->db, Q(ATTR), I(id), T(r->node->name));
+	AUTO_FREE char *text = field_value(r->db, r->node->of, id, r->node->name);
 
 	if (text)
 		buf_line(out, "%s", text);

@@ -29,6 +29,8 @@ struct kind {
 	enum sql above; /* (id) -> the thing whose directory it is in; 0: the same, or none */
 	int (*find_id)(const char *name,
 		       int64_t *id); /* ids that are no store ids: find gets the id alone */
+	/* Is thing ID a WHAT? Of rows that are there for some alone; NULL: there are none. */
+	int (*is)(struct request *r, int64_t id, const char *what);
 };
 
 struct handle;
@@ -62,7 +64,9 @@ struct node {
 	const char *name; /* NULL: one for each thing of kind `each` */
 	uint32_t mode;
 	unsigned flags;
-	enum thing_kind of; /* attributes: what kind of thing the id is */
+	enum thing_kind of; /* attributes: what kind of thing the id is, or things made in it */
+	const char
+		*only; /* there for things that are this alone (kind->is); "-x": for all others */
 	const struct kind *each;
 	enum sql stat;		     /* instead of each->stat, for this row alone; 0: none */
 	const struct node *children; /* a directory's table, ended by END */
@@ -103,9 +107,29 @@ struct node {
 		.type = NODE_FILE, .row = (r), .name = (n), .mode = (m), .of = (k), \
 		.show = field_show, .store = field_store                            \
 	}
+/* The same, of the mount's owner and operators. */
+#define OPERATORS_FIELD(r, n, k, m)                                                 \
+	{                                                                           \
+		.type = NODE_FILE, .row = (r), .name = (n), .mode = (m), .of = (k), \
+		.flags = NODE_OWNER, .show = field_show, .store = field_store       \
+	}
 #define END                      \
 	{                        \
 		.type = NODE_END \
+	}
+
+/* Things that are a name and fields: mkdir and rmdir of the kind that the row says. */
+extern const struct dir_ops things_ops;
+#define THING_KIND(k, fn)                                                                        \
+	{                                                                                        \
+		SQL_FIND_THING, SQL_LIST_THING, SQL_STAT_THING, SQL_THING_NAME, PARENT_ARG, (k), \
+			0, NULL, (fn)                                                            \
+	}
+/* A directory in which things of kind K are made, and one of them; kind_ptr as THING_KIND. */
+#define THINGS_DIR(r, n, m, k, rows)                                               \
+	{                                                                          \
+		.type = NODE_DIR, .row = (r), .name = (n), .mode = (m), .of = (k), \
+		.children = (rows), .ops = &things_ops                             \
 	}
 
 /* Handlers of FIELD rows; the field is the row's name. */

@@ -11,11 +11,16 @@
 
 static const struct kind held_kind = { SQL_FIND_HELD,	  SQL_LIST_HELD, SQL_STAT_CLAIM,
 				       SQL_GRANT_NAME,	  PARENT_THING,	 0,
-				       SQL_GRANT_SESSION, NULL };
-static const struct kind finished_kind = { SQL_FIND_FINISHED, SQL_LIST_FINISHED,
-					   SQL_STAT_FINISHED, SQL_GRANT_NAME,
-					   PARENT_THING,      0,
-					   SQL_GRANT_SESSION, NULL };
+				       SQL_GRANT_SESSION, NULL,		 NULL };
+static const struct kind finished_kind = { SQL_FIND_FINISHED,
+					   SQL_LIST_FINISHED,
+					   SQL_STAT_FINISHED,
+					   SQL_GRANT_NAME,
+					   PARENT_THING,
+					   0,
+					   SQL_GRANT_SESSION,
+					   NULL,
+					   NULL };
 static const struct kind live_kind = { SQL_FIND_LIVE_SESSION,
 				       SQL_LIST_LIVE_SESSION,
 				       SQL_STAT_SESSION,
@@ -23,6 +28,7 @@ static const struct kind live_kind = { SQL_FIND_LIVE_SESSION,
 				       PARENT_ARG,
 				       0,
 				       0,
+				       NULL,
 				       NULL };
 static const struct kind ended_kind = { SQL_FIND_ENDED_SESSION,
 					SQL_LIST_ENDED_SESSION,
@@ -31,6 +37,7 @@ static const struct kind ended_kind = { SQL_FIND_ENDED_SESSION,
 					PARENT_RECENT,
 					0,
 					0,
+					NULL,
 					NULL };
 
 static int finished_show(struct request *r, int64_t id, struct buf *out)

@@ -105,6 +105,7 @@ static const struct node task[] = {
 	FIELD(ROW_TASK_FEASIBILITY, "feasibility", THING_TASK, 0666),
 	FIELD(ROW_TASK_ALIGNMENT, "alignment", THING_TASK, 0666),
 	FIELD(ROW_TASK_READINESS, "readiness", THING_TASK, 0666),
+	LIST_FILE(ROW_TASK_COVERED, "covered", field_show),
 	FIELD(ROW_TASK_RESULT, "result", THING_TASK, 0666),
 	FILE_RO(ROW_TASK_STATE, "state", state_show),
 	FILE_RO(ROW_TASK_HISTORY, "history", history_show),
@@ -135,7 +136,7 @@ static int tasks_rmdir(struct request *r, int64_t id, const char *name)
 const struct dir_ops tasks_ops = { .mkdir = tasks_mkdir, .rmdir = tasks_rmdir };
 
 static const struct kind task_kind = {
-	SQL_FIND_TASK, SQL_LIST_TASK, SQL_STAT_TASK, SQL_TASK_NAME, PARENT_ARG, 0, 0, NULL
+	SQL_FIND_TASK, SQL_LIST_TASK, SQL_STAT_TASK, SQL_TASK_NAME, PARENT_ARG, 0, 0, NULL, NULL
 };
 
 const struct node tasks_rows[] = {

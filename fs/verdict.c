@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "backend/clean.h"
+#include "backend/field.h"
 #include "backend/log.h"
 #include "backend/text.h"
 #include "fs/caller.h"
@@ -19,8 +20,6 @@
 #include "fs/verdict.h"
 
 #define OUTPUT_MAX 65536
-#define TIMEOUT_MS 30000
-#define INTERVAL_MS 10000
 #define ARGS_MAX 256
 
 enum answer { DRY, SUPPLY, UNKNOWN };
@@ -325,14 +324,6 @@ static int spawn(struct probe *p, char *const argv[], int out)
 	return -err;
 }
 
-static int64_t timeout_of(struct request *r, int64_t probe)
-{
-	AUTO_FREE char *text = db_text(r->db, Q(ATTR), I(probe), T("timeout"));
-	int64_t ms;
-
-	return text && !duration_parse(text, &ms) ? ms : TIMEOUT_MS;
-}
-
 static int watch(struct probe *p, int64_t timeout)
 {
 	struct itimerspec when = { .it_value = { timeout / 1000, timeout % 1000 * 1000000 } };
@@ -367,7 +358,7 @@ static int probe_start(struct request *r, struct probe *p)
 	(void)close(fds[1]);
 	p->out = fds[0];
 	if (!err)
-		err = watch(p, timeout_of(r, p->id));
+		err = watch(p, field_duration(r->db, THING_PROBE, p->id, "timeout"));
 	if (!err)
 		return 1;
 	(void)snprintf(text, sizeof(text), "%.150s: %s", argv[0], strerror(-err));
@@ -398,7 +389,7 @@ static struct probe *probe_new(struct verdict_state *v, int64_t id, const char *
 /* The probes of a new run: the enabled ones, by name. */
 static void collect_probes(struct request *r, struct verdict_state *v)
 {
-	AUTO_ROWS *rows = db_rows(r->db, Q(PROBES));
+	AUTO_ROWS *rows = db_rows(r->db, Q(THINGS), I(THING_PROBE));
 	struct probe **end = &v->run;
 
 	while (rows_next(rows) > 0) {
@@ -407,7 +398,7 @@ static void collect_probes(struct request *r, struct verdict_state *v)
 
 		if (enabled && strcmp(enabled, "0") == 0)
 			continue;
-		*end = probe_new(v, rows_int(rows, 0), rows_text(rows, 1));
+		*end = probe_new(v, rows_int(rows, 0), rows_text(rows, 2));
 		if (*end)
 			end = &(*end)->next;
 	}
@@ -436,21 +427,15 @@ static int is_probe(struct verdict_state *v, int32_t pid)
 	return 0;
 }
 
-static int64_t interval(struct request *r)
-{
-	AUTO_FREE char *text = db_text(r->db, Q(ATTR), I(0), T("verdict-interval"));
-	int64_t ms;
-
-	return text && !duration_parse(text, &ms) ? ms : INTERVAL_MS;
-}
-
 int verdict_ready(struct request *r, void (*fn)(void *arg), void *arg)
 {
 	struct verdict_state *v = r->fs->verdict;
 	struct world *world = store_world(v->fs->store);
 	struct waiter *w;
 
-	if (!v->running && v->judged && world->boot_ms(world) - v->judged < interval(r))
+	if (!v->running && v->judged &&
+	    world->boot_ms(world) - v->judged <
+		    field_duration(r->db, THING_CONTROL, 0, "verdict-interval"))
 		return 1;
 	if (v->running && r->tid && is_probe(v, r->tid))
 		return 1;

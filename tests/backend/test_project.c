@@ -56,8 +56,8 @@ static void sessions_in_every_way(int64_t s)
 	assert_ok(commit(&f, CHANGE_CHOWN, .thing = s, .to_uid = 5, .owner = 1));
 	assert_ok(commit(&f, CHANGE_SET, .of = THING_SESSION, .thing = s, .field = "outcome",
 			 .text = "noop", .owner = 1));
-	OWN(CHANGE_PROBE_ADD, "p");
-	OWN(CHANGE_PROBE_REMOVE, "p");
+	assert_ok(commit(&f, CHANGE_ADD, .of = THING_PROBE, .name = "p", .owner = 1));
+	assert_ok(commit(&f, CHANGE_REMOVE, .of = THING_PROBE, .name = "p", .owner = 1));
 	assert_ok(commit(&f, CHANGE_JUDGED, .text = "dry"));
 }
 

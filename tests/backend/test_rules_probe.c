@@ -17,29 +17,32 @@ TestSuite(rules_probe, .init = setup, .fini = teardown);
 
 Test(rules_probe, is_added_and_removed_by_operators)
 {
-	assert_refused(commit(&f, CHANGE_PROBE_ADD, .name = "p"), EPERM, "operators");
-	assert_ok(commit(&f, CHANGE_PROBE_ADD, .name = "p", .operator_ = 1));
-	assert_refused(commit(&f, CHANGE_PROBE_ADD, .name = "p", .operator_ = 1), EEXIST,
-		       "probe p");
-	assert_refused(commit(&f, CHANGE_PROBE_REMOVE, .name = "p"), EPERM, "operators");
-	assert_ok(commit(&f, CHANGE_PROBE_REMOVE, .name = "p", .operator_ = 1));
-	assert_refused(commit(&f, CHANGE_PROBE_REMOVE, .name = "p", .operator_ = 1), ENOENT,
-		       "no probe p");
-	assert_ok(commit(&f, CHANGE_PROBE_ADD, .name = "p", .operator_ = 1));
+	assert_refused(commit(&f, CHANGE_ADD, .of = THING_PROBE, .name = "p"), EPERM, "operators");
+	assert_ok(commit(&f, CHANGE_ADD, .of = THING_PROBE, .name = "p", .operator_ = 1));
+	assert_refused(commit(&f, CHANGE_ADD, .of = THING_PROBE, .name = "p", .operator_ = 1),
+		       EEXIST, "probe p");
+	assert_refused(commit(&f, CHANGE_REMOVE, .of = THING_PROBE, .name = "p"), EPERM,
+		       "operators");
+	assert_ok(commit(&f, CHANGE_REMOVE, .of = THING_PROBE, .name = "p", .operator_ = 1));
+	assert_refused(commit(&f, CHANGE_REMOVE, .of = THING_PROBE, .name = "p", .operator_ = 1),
+		       ENOENT, "no probe p");
+	assert_ok(commit(&f, CHANGE_ADD, .of = THING_PROBE, .name = "p", .operator_ = 1));
 	assert_sound(&f);
 }
 
 Test(rules_probe, has_a_name)
 {
-	assert_refused(commit(&f, CHANGE_PROBE_ADD, .name = ".p", .operator_ = 1), EINVAL, "name");
-	assert_refused(commit(&f, CHANGE_PROBE_ADD, .name = "", .operator_ = 1), EINVAL, "name");
+	assert_refused(commit(&f, CHANGE_ADD, .of = THING_PROBE, .name = ".p", .operator_ = 1),
+		       EINVAL, "name");
+	assert_refused(commit(&f, CHANGE_ADD, .of = THING_PROBE, .name = "", .operator_ = 1),
+		       EINVAL, "name");
 }
 
 #define SET(id, fl) CHANGE_SET, .of = THING_PROBE, .thing = (id), .field = (fl)
 
 Test(rules_probe, its_command_is_the_mount_owners_alone)
 {
-	int64_t id = commit(&f, CHANGE_PROBE_ADD, .name = "p", .owner = 1).id;
+	int64_t id = commit(&f, CHANGE_ADD, .of = THING_PROBE, .name = "p", .owner = 1).id;
 
 	assert_refused(commit(&f, SET(id, "command"), .text = "true", .operator_ = 1), EPERM,
 		       "owner of the mount");
@@ -56,9 +59,9 @@ Test(rules_probe, its_command_is_the_mount_owners_alone)
 
 Test(rules_probe, a_removed_one_takes_no_more)
 {
-	int64_t id = commit(&f, CHANGE_PROBE_ADD, .name = "p", .owner = 1).id;
+	int64_t id = commit(&f, CHANGE_ADD, .of = THING_PROBE, .name = "p", .owner = 1).id;
 
-	assert_ok(commit(&f, CHANGE_PROBE_REMOVE, .name = "p", .owner = 1));
+	assert_ok(commit(&f, CHANGE_REMOVE, .of = THING_PROBE, .name = "p", .owner = 1));
 	assert_refused(commit(&f, SET(id, "enabled"), .text = "0", .owner = 1), ESTALE, "gone");
 }
 

@@ -91,6 +91,7 @@ static const struct numbered golden[] = {
 	{ 58, "tasks/*/state" },
 	{ 59, "tasks/*/history" },
 	{ 60, "tasks/*/upstream" },
+	{ 61, "tasks/*/covered" },
 	{ 80, "sessions" },
 	{ 81, "sessions/*" },
 	{ 82, "sessions/*" },
@@ -129,6 +130,34 @@ static const struct numbered golden[] = {
 	{ 156, "control/verdict-interval" },
 	{ 157, "control/import" },
 	{ 158, "control/lease-max" },
+	{ 170, "probes/*/interval" },
+	{ 174, "probes/*/network" },
+	{ 176, "probes/*/feed" },
+	{ 177, "probes/*/floor" },
+	{ 178, "probes/*/category" },
+	{ 179, "probes/*/window" },
+	{ 180, "probes/*/max-age" },
+	{ 181, "probes/*/max-share" },
+	{ 182, "probes/*/lock-age" },
+	{ 183, "probes/*/grace" },
+	{ 184, "probes/*/linter" },
+	{ 185, "probes/*/manager" },
+	{ 186, "probes/*/failures" },
+	{ 187, "probes/*/max-sessions" },
+	{ 188, "probes/*/max-load" },
+	{ 189, "probes/*/min-memory" },
+	{ 200, "lanes" },
+	{ 201, "lanes/*" },
+	{ 202, "lanes/*/kind" },
+	{ 203, "lanes/*/limit" },
+	{ 220, "lessons" },
+	{ 221, "lessons/*" },
+	{ 222, "lessons/*/keywords" },
+	{ 223, "lessons/*/status" },
+	{ 224, "lessons/*/body" },
+	{ 240, "repos" },
+	{ 241, "repos/*" },
+	{ 242, "repos/*/path" },
 	/* clang-format on */
 };
 #define GOLDENS (sizeof(golden) / sizeof(golden[0]))
@@ -177,7 +206,8 @@ static void check_names(const struct node *n, const struct node *above, void *ar
 		cr_expect((a->name != NULL) != (a->each != NULL),
 			  "%s: a row has a name, or is one for each thing", path_of(a));
 		for (const struct node *b = a + 1; b->type; b++)
-			cr_expect(!a->name || !b->name || strcmp(a->name, b->name) != 0,
+			cr_expect(!a->name || !b->name || strcmp(a->name, b->name) != 0 ||
+					  (a->only && b->only),
 				  "%s is there twice", path_of(a));
 	}
 }
@@ -269,6 +299,9 @@ static const char *heading_of(const char *dir)
 		{ "tasks/*", "\n## tasks/TASK/\n" },
 		{ "sessions/*", "\n## sessions/ID/\n" },
 		{ "probes/*", "\n## probes/NAME/\n" },
+		{ "lanes/*", "\n## lanes/LANE/\n" },
+		{ "lessons/*", "\n## lessons/NAME/\n" },
+		{ "repos/*", "\n## repos/NAME/\n" },
 		{ "archive/*", "\n## archive/DAY/\n" },
 		{ "control", "\n## control/\n" },
 	};
@@ -412,11 +445,11 @@ Test(node, what_is_gone_is_ESTALE)
 	uint64_t nodes[6];
 
 	(void)fixture_task(&w.f, "T", NULL);
-	assert_ok(commit(&w.f, CHANGE_PROBE_ADD, .name = "p", .owner = 1));
+	assert_ok(commit(&w.f, CHANGE_ADD, .of = THING_PROBE, .name = "p", .owner = 1));
 	for (int i = 0; i < 6; i++)
 		cr_assert_neq(nodes[i] = wire_walk(&w, paths[i]), 0, "%s", paths[i]);
 	assert_ok(commit(&w.f, CHANGE_CANCEL, .name = "T", .owner = 1));
-	assert_ok(commit(&w.f, CHANGE_PROBE_REMOVE, .name = "p", .owner = 1));
+	assert_ok(commit(&w.f, CHANGE_REMOVE, .of = THING_PROBE, .name = "p", .owner = 1));
 	for (int i = 0; i < 6; i++) {
 		struct entry e[4];
 

@@ -21,7 +21,7 @@ TestSuite(verdict, .init = setup, .fini = teardown);
 
 static int64_t add(const char *name)
 {
-	struct outcome o = commit(&w.f, CHANGE_PROBE_ADD, .name = name, .owner = 1);
+	struct outcome o = commit(&w.f, CHANGE_ADD, .of = THING_PROBE, .name = name, .owner = 1);
 
 	assert_ok(o);
 	return o.id;
@@ -81,7 +81,7 @@ Test(verdict, is_not_judged_again_within_its_interval)
 	w.f.sim.wall += 1;
 	cr_assert_str_neq(wire_cat(&w, "verdict"), first);
 	assert_ok(fixture_control(&w.f, "verdict-interval", "0s"));
-	assert_ok(commit(&w.f, CHANGE_PROBE_REMOVE, .name = "p", .owner = 1));
+	assert_ok(commit(&w.f, CHANGE_REMOVE, .of = THING_PROBE, .name = "p", .owner = 1));
 	cr_assert_not_null(strstr(wire_cat(&w, "verdict"), "no probes"));
 }
 
