@@ -381,9 +381,12 @@ static int is_foreign(struct look *l, const FTSENT *e)
 
 static int visit(struct look *l, FTS *fts, FTSENT *e)
 {
+	int wrong = e->fts_info == FTS_DNR || e->fts_info == FTS_NS || e->fts_info == FTS_ERR;
 	int r;
 
-	if (e->fts_info == FTS_DNR || e->fts_info == FTS_NS || e->fts_info == FTS_ERR)
+	if (wrong && e->fts_errno == ENOENT && e->fts_level > FTS_ROOTLEVEL)
+		return 0; /* removed while we look */
+	if (wrong)
 		return failed(l->says, e->fts_errno == EACCES ? -EACCES : -EIO, e->fts_path);
 	if (e->fts_info != FTS_D)
 		return 0;

@@ -282,6 +282,12 @@ Test(git, a_work_tree_that_is_told_elsewhere_is_not_guessed)
 	cr_expect_eq(look("b.git"), -ENOTSUP);
 }
 
+Test(git, a_work_tree_that_is_gone_is_not_clean)
+{
+	sh("git -C r worktree add -q ../wt && rm -r wt");
+	cr_expect_lt(look("r/.git/worktrees/wt"), 0);
+}
+
 Test(git, damage_is_EIO_and_never_clean)
 {
 	static const char *const hurt[] = {
