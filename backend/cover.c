@@ -53,10 +53,12 @@ static int grow(struct cover *c)
 
 int cover_add(struct cover *c, const char *name)
 {
+	int in_none = *name == ':'; /* in no repository */
 	int err = c->n == c->room ? grow(c) : 0;
 
 	if (!err)
-		err = artifact_parse(name, strlen(name), "", &c->at[c->n].a, NULL);
+		err = artifact_parse(name + in_none, strlen(name + in_none), "", &c->at[c->n].a,
+				     NULL);
 	if (err)
 		return err;
 	c->at[c->n].number = (int)c->n;

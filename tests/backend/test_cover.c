@@ -42,6 +42,10 @@ Test(cover, a_neighbour_or_another_repository_is_not_meant)
 	cr_expect_eq(cover_find(c, "api", "x"), -1);
 	cr_expect_eq(cover_find(c, "web", "x"), -1);
 	cover_free(c);
+	c = OF(":x");
+	cr_expect_eq(cover_find(c, "web", "x"), -1);
+	cr_expect_eq(cover_find(c, "", "x"), 0);
+	cover_free(c);
 	c = cover_new();
 	cr_expect_eq(cover_find(c, "web", "x"), -1);
 	cover_free(c);
