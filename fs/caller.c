@@ -867,11 +867,14 @@ static int read_load(double *load)
 static int memory_line(const char *text, const char *key, int64_t *bytes)
 {
 	const char *line = strstr(text, key);
-	char unit[4];
+	char *end;
 	long long n;
 
-	if (!line || sscanf(line + strlen(key), " %18lld %3s", &n, unit) != 2 ||
-	    strcmp(unit, "kB") != 0 || n < 0 || n > INT64_MAX >> 10)
+	if (!line)
+		return -EIO;
+	line += strlen(key);
+	n = strtoll(line, &end, 10);
+	if (end == line || strncmp(end, " kB\n", 4) != 0 || n < 0 || n > INT64_MAX >> 10)
 		return -EIO;
 	*bytes = (int64_t)n << 10;
 	return 0;
