@@ -49,8 +49,8 @@ endif
 # Asked for on first use, so that targets which compile nothing need no library.
 no_pkg := A library is missing: tools/packages test installs all
 pkg = $(shell pkg-config $1)$(if $(filter-out 0,$(.SHELLSTATUS)),$(error $(no_pkg)))
-pkg_cflags = $(eval pkg_cflags := $$(call pkg,--cflags fuse3 sqlite3 jansson))$(pkg_cflags)
-pkg_libs = $(eval pkg_libs := $$(call pkg,--libs fuse3 sqlite3 jansson))$(pkg_libs)
+pkg_cflags = $(eval pkg_cflags := $$(call pkg,--cflags fuse3 sqlite3 jansson libgit2))$(pkg_cflags)
+pkg_libs = $(eval pkg_libs := $$(call pkg,--libs fuse3 sqlite3 jansson libgit2))$(pkg_libs)
 test_cflags = $(eval test_cflags := $$(call pkg,--cflags criterion))$(test_cflags)
 test_libs = $(eval test_libs := $$(call pkg,--libs criterion))$(test_libs)
 

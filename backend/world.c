@@ -52,6 +52,25 @@ static int64_t real_asleep_ms(struct world *w)
 	return clock_ms(CLOCK_BOOTTIME) - clock_ms(CLOCK_MONOTONIC);
 }
 
+static int real_pressure(struct world *w, double *load, int *cores, int64_t *available,
+			 int64_t *total)
+{
+	(void)w;
+	(void)load;
+	(void)cores;
+	(void)available;
+	(void)total;
+	return -ENOSYS;
+}
+
+static int real_oldest(struct world *w, const char *comm, int64_t *start_ms)
+{
+	(void)w;
+	(void)comm;
+	(void)start_ms;
+	return -ENOSYS;
+}
+
 struct world world_real(void)
 {
 	struct world w = {
@@ -62,6 +81,8 @@ struct world world_real(void)
 		.vfs = NULL,
 		.descends = real_descends,
 		.asleep_ms = real_asleep_ms,
+		.pressure = real_pressure,
+		.oldest = real_oldest,
 	};
 
 	return w;

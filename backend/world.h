@@ -26,11 +26,22 @@ struct world {
 	int (*descends)(struct world *w, int32_t pid, int32_t of, int64_t start);
 	/* Milliseconds of boot_ms that the machine was suspended for. */
 	int64_t (*asleep_ms)(struct world *w);
+	/*
+	 * How busy the machine is: the load of the last minute, processors in use, bytes of memory
+	 * to be had and in all; 0 or -errno.
+	 */
+	int (*pressure)(struct world *w, double *load, int *cores, int64_t *available,
+			int64_t *total);
+	/*
+	 * Since when (ms of wall_ms) the longest-running process called COMM or COMM-SOMETHING
+	 * runs: 1; 0: there is none; -errno.
+	 */
+	int (*oldest)(struct world *w, const char *comm, int64_t *start_ms);
 };
 
 /*
- * The real world: the clocks of this machine. boot_id, alive and descends answer
- * -ENOSYS until the caller sets them (only fs/caller.c reads the process
+ * The real world: the clocks of this machine. boot_id, alive, descends, pressure
+ * and oldest answer -ENOSYS until the caller sets them (only fs/caller.c reads the process
  * table; tools that work on a store offline do without).
  */
 struct world world_real(void);

@@ -13,10 +13,12 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/nsfs.h>
 
+#include "backend/text.h"
 #include "fs/caller.h"
 
 #define ENVIRON_FIRST ((size_t)16 << 10)
@@ -840,4 +842,151 @@ int caller_boot_id(char out[37])
 	memcpy(out, buf, 36);
 	out[36] = '\0';
 	return 0;
+}
+
+/* One read of a file that is there wherever /proc is. */
+static ssize_t read_machine(const char *path, char *buf, size_t n)
+{
+	ssize_t r = read_small(AT_FDCWD, path, buf, n);
+
+	return r == -ESRCH ? -EACCES : r;
+}
+
+static int read_load(double *load)
+{
+	char buf[128];
+	ssize_t r = read_machine("/proc/loadavg", buf, sizeof(buf));
+
+	if (r < 0)
+		return (int)r;
+	buf[strcspn(buf, " \n")] = '\0';
+	return number_parse(buf, load) || *load < 0 ? -EIO : 0;
+}
+
+/* The line `key NUMBER kB`, in bytes; the text begins with a newline. */
+static int memory_line(const char *text, const char *key, int64_t *bytes)
+{
+	const char *line = strstr(text, key);
+	char *end;
+	long long n;
+
+	if (!line)
+		return -EIO;
+	line += strlen(key);
+	n = strtoll(line, &end, 10);
+	if (end == line || strncmp(end, " kB\n", 4) != 0 || n < 0 || n > INT64_MAX >> 10)
+		return -EIO;
+	*bytes = (int64_t)n << 10;
+	return 0;
+}
+
+static int read_memory(int64_t *available, int64_t *total)
+{
+	char buf[8192] = "\n";
+	ssize_t r = read_machine("/proc/meminfo", buf + 1, sizeof(buf) - 1);
+	int err;
+
+	if (r < 0)
+		return (int)r;
+	err = memory_line(buf, "\nMemAvailable:", available);
+	if (!err)
+		err = memory_line(buf, "\nMemTotal:", total);
+	return !err && *total == 0 ? -EIO : err;
+}
+
+int caller_pressure(double *load, int *cores, int64_t *available, int64_t *total)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+	int64_t free_now, all;
+	double busy;
+	int r = n > 0 && n <= INT_MAX ? read_load(&busy) : -EIO;
+
+	if (r == 0)
+		r = read_memory(&free_now, &all);
+	if (r < 0)
+		return r;
+	*load = busy;
+	*cores = (int)n;
+	*available = free_now;
+	*total = all;
+	return 0;
+}
+
+/* Whether the name in a line of stat is `comm`, or that and a '-'. */
+static bool is_called(const char *line, const char *comm)
+{
+	const char *name = strchr(line, '('), *end = strrchr(line, ')');
+	size_t n = strlen(comm);
+
+	return name && end && (size_t)(end - name) > n && memcmp(name + 1, comm, n) == 0 &&
+	       (end == name + 1 + n || name[1 + n] == '-');
+}
+
+/* The start of the entry's process if it is called `comm` and runs: 1, 0, -errno. */
+static int start_of(DIR *d, const struct dirent *e, const char *comm, int64_t *start)
+{
+	char path[sizeof(e->d_name) + 8], buf[2048];
+	struct stat_line line;
+	ssize_t r;
+
+	if (!isdigit((unsigned char)e->d_name[0]))
+		return 0;
+	(void)snprintf(path, sizeof(path), "%s/stat", e->d_name);
+	r = read_small(dirfd(d), path, buf, sizeof(buf));
+	if (r < 0)
+		return r == -ESRCH ? 0 : (int)r;
+	if (!is_called(buf, comm))
+		return 0;
+	r = parse_stat(buf, &line);
+	if (r < 0 || is_dead(&line))
+		return (int)r;
+	*start = line.start - ahead();
+	return 1;
+}
+
+/* The earliest start among processes called `comm`: 1, 0, -errno. */
+static int first_start(DIR *d, const char *comm, int64_t *start)
+{
+	struct dirent *e;
+	int found = 0;
+	int64_t s;
+	int r;
+
+	while (errno = 0, e = readdir(d)) {
+		r = start_of(d, e, comm, &s);
+		if (r < 0)
+			return r;
+		if (r > 0 && (!found || s < *start))
+			*start = s;
+		found |= r;
+	}
+	return errno ? -errno : found;
+}
+
+static int64_t clock_ms(clockid_t id)
+{
+	struct timespec t;
+
+	(void)clock_gettime(id, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int caller_since(const char *comm, int64_t *start_ms)
+{
+	int one = open_pid(1), r; /* hidepid=2 leaves out of the listing what it hides */
+	int64_t start = 0;
+	DIR *d;
+
+	if (one < 0)
+		return one == -ESRCH ? -EACCES : one;
+	(void)close(one);
+	d = opendir("/proc");
+	if (!d)
+		return -errno;
+	r = first_start(d, comm, &start);
+	(void)closedir(d);
+	if (r > 0)
+		*start_ms = clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME) +
+			    caller_start_ms(start);
+	return r;
 }

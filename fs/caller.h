@@ -125,6 +125,21 @@ int32_t caller_last_pid(void);
 int caller_is_dying(int32_t tid);
 
 /*
+ * How busy the machine is: the load average of the last minute, how many processors are in use,
+ * and bytes of memory, those that could be had without swapping and all. -EIO also when a figure is
+ * missing. A container's limits are not looked at.
+ */
+int caller_pressure(double *load, int *cores, int64_t *available, int64_t *total);
+
+/*
+ * Of the running processes that are called COMM or COMM-SOMETHING ("git": git, git-remote-https; a
+ * name is cut to 15 bytes), the one that runs longest: since when, into *start_ms, ms since 1970,
+ * for comparing with the times of files, up to 10 ms too early. 1; 0: there is none; -errno, -EACCES
+ * too when a process is hidden from us that could be one. Looks at all processes.
+ */
+int caller_since(const char *comm, int64_t *start_ms);
+
+/*
  * The id the kernel drew for this boot: 36 characters (a lower-case UUID) and
  * a NUL. Start times compare only between equal boot ids.
  */

@@ -225,6 +225,19 @@ static int world_descends(struct world *w, int32_t pid, int32_t of, int64_t star
 	return alive > 0 ? caller_descends(pid, of) : alive;
 }
 
+static int world_pressure(struct world *w, double *load, int *cores, int64_t *available,
+			  int64_t *total)
+{
+	(void)w;
+	return caller_pressure(load, cores, available, total);
+}
+
+static int world_oldest(struct world *w, const char *comm, int64_t *start_ms)
+{
+	(void)w;
+	return caller_since(comm, start_ms);
+}
+
 static void tell(struct daemon *d, const char *text)
 {
 	if (d->ready_fd < 0)
@@ -267,6 +280,8 @@ static int open_store(struct daemon *d, const struct mount_options *o)
 	d->world.boot_id = world_boot_id;
 	d->world.alive = world_alive;
 	d->world.descends = world_descends;
+	d->world.pressure = world_pressure;
+	d->world.oldest = world_oldest;
 	(void)snprintf(about, sizeof(about), "pid %d, mounted on %s", getpid(), o->mountpoint);
 	if (store_open(o->store, &d->world, about, &d->fs.store, &says))
 		return fail(d, o->store, buf_text(&says));

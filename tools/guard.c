@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "backend/clean.h"
+#include "backend/cover.h"
 #include "backend/overlap.h"
 #include "backend/text.h"
 #include "tools/mnt.h"
-#include "tools/paths.h"
 #include "tools/tool.h"
 
 extern const struct tool tool_guard;
@@ -52,7 +52,7 @@ static int path_artifact(const char *path, const char *repo, struct artifact *ou
 	AUTO_BUF struct buf literal = BUF_INIT;
 	const char *reason = "no memory";
 
-	paths_literal(path, strlen(path), &literal);
+	cover_literal(path, strlen(path), &literal);
 	if (!literal.err && !artifact_parse(buf_text(&literal), literal.n, repo, out, &reason))
 		return 0;
 	warnx("%s: %s", path, reason);

@@ -2,6 +2,7 @@
 #include <strings.h>
 
 #include "backend/clean.h"
+#include "backend/cover.h"
 #include "backend/overlap.h"
 #include "tools/paths.h"
 
@@ -22,16 +23,6 @@ static const char *const extensions[] = {
 };
 
 #define EXTENSIONS (sizeof(extensions) / sizeof(extensions[0]))
-
-void paths_literal(const char *path, size_t n, struct buf *out)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (path[i] && strchr("[*?", path[i]))
-			buf_printf(out, "[%c]", path[i]);
-		else
-			buf_char(out, path[i]);
-	}
-}
 
 static int has_extension(const char *word)
 {
@@ -95,7 +86,7 @@ static void consider(char *word, int quoted, json_t *list)
 	word = trim(word);
 	if (!is_path(word, quoted))
 		return;
-	paths_literal(word, strlen(word), &literal);
+	cover_literal(word, strlen(word), &literal);
 	if (literal.err || is_in(list, buf_text(&literal)) ||
 	    artifact_parse(buf_text(&literal), literal.n, "", &a, NULL))
 		return;

@@ -1,19 +1,13 @@
 /*
- * paths: names of files as artifacts: taken literally, or found in prose.
- * Pure functions.
+ * paths: names of files, found in prose, as artifacts.
+ * A pure function.
  */
 #ifndef TOOLS_PATHS_H
 #define TOOLS_PATHS_H
 
 #include <jansson.h>
-#include <stddef.h>
-
-#include "backend/buf.h"
 
 #define PATHS_GUESS_MAX 64 /* names that paths_guess finds in one text */
-
-/* Add the N bytes of PATH to OUT as an artifact that is that name alone: [*] for '*', and so on. */
-void paths_literal(const char *path, size_t n, struct buf *out);
 
 /*
  * Add the names of source files that TEXT mentions to LIST, an array of

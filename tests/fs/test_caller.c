@@ -1139,6 +1139,9 @@ static int ask_everything(pid_t pid)
 	struct seen s = { 0 };
 	struct proc p;
 	char v[8], id[37];
+	int64_t a, b;
+	double load;
+	int cores;
 
 	(void)caller_proc(pid, &p);
 	(void)caller_alive(pid, 1);
@@ -1149,6 +1152,8 @@ static int ask_everything(pid_t pid)
 	(void)caller_named(pid, 1, &p);
 	(void)caller_named(pid, 7777, &p);
 	(void)caller_is_init(pid);
+	(void)caller_pressure(&load, &cores, &a, &b);
+	(void)caller_since("init", &a);
 	return caller_boot_id(id);
 }
 
@@ -1231,4 +1236,152 @@ Test(caller, the_boot_has_an_id)
 	cr_expect_eq(strspn(id, "0123456789abcdef-"), 36);
 	cr_assert_eq(caller_boot_id(again), 0);
 	cr_expect_str_eq(id, again);
+}
+
+/* --- the machine --- */
+
+static void put_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "we");
+
+	if (!f || fputs(text, f) < 0 || fclose(f) != 0)
+		_exit(98);
+}
+
+struct machine {
+	const char *loadavg, *meminfo;
+	int err;
+};
+
+/* A /proc of two files. */
+static int with_a_machine(void *arg)
+{
+	const struct machine *m = arg;
+	int64_t available = -7, total = -7;
+	double load = -7;
+	int cores = -7;
+
+	if (cover_proc("tmpfs", NULL) < 0)
+		return 77;
+	if (m->loadavg)
+		put_file("/proc/loadavg", m->loadavg);
+	if (m->meminfo)
+		put_file("/proc/meminfo", m->meminfo);
+	CHECK(caller_pressure(&load, &cores, &available, &total) == m->err);
+	if (m->err) {
+		CHECK(load < 0 && cores == -7 && available == -7 && total == -7);
+		return 0;
+	}
+	CHECK(load > 1.49 && load < 1.51);
+	CHECK(available == INT64_C(2048) << 10 && total == INT64_C(16384) << 10);
+	CHECK(cores == sysconf(_SC_NPROCESSORS_ONLN));
+	return 0;
+}
+
+Test(caller, a_figure_that_is_missing_or_no_number_is_no_answer, .fini = reap)
+{
+	static const char load[] = "1.50 0.40 0.30 1/200 4711\n";
+	static const char mem[] =
+		"MemTotal:       16384 kB\nMemFree:  9 kB\nMemAvailable: 2048 kB\n";
+	static const struct machine all[] = {
+		{ load, mem, 0 },
+		{ "", mem, -EIO },
+		{ "busy 1 2\n", mem, -EIO },
+		{ "-1.0 1 2\n", mem, -EIO },
+		{ NULL, mem, -EACCES },
+		{ load, NULL, -EACCES },
+		{ load, "", -EIO },
+		{ load, "MemTotal: 16384 kB\nMemFree: 9 kB\n", -EIO },
+		{ load, "MemAvailable: 2048 kB\nXMemTotal: 16384 kB\n", -EIO },
+		{ load, "MemTotal: 16384 MB\nMemAvailable: 2048 kB\n", -EIO },
+		{ load, "MemTotal: lots kB\nMemAvailable: 2048 kB\n", -EIO },
+		{ load, "MemTotal: 0 kB\nMemAvailable: 0 kB\n", -EIO },
+	};
+	int r;
+
+	NEED_ROOT();
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		r = run(with_a_machine, (void *)(uintptr_t)&all[i]);
+		if (r == 77)
+			cr_skip_test("cannot cover /proc here");
+		cr_expect_eq(r, 0, "%zu", i);
+	}
+}
+
+Test(caller, the_machine_has_processors_and_memory)
+{
+	int64_t available, total;
+	double load;
+	int cores;
+
+	cr_assert_eq(caller_pressure(&load, &cores, &available, &total), 0);
+	cr_expect_geq(load, 0);
+	cr_expect_geq(cores, 1);
+	cr_expect_gt(available, 0);
+	cr_expect_lt(available, total);
+}
+
+static void be_called(void *arg, int fd)
+{
+	(void)fd;
+	(void)prctl(PR_SET_NAME, arg);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	cr_assert_eq(clock_gettime(CLOCK_REALTIME, &t), 0);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+Test(caller, the_longest_running_of_a_name_is_found, .fini = reap)
+{
+	static char exact[] = "coordzz", dashed[] = "coordzz-sub", longer[] = "coordzzy",
+		    odd[] = "coordzz) (x";
+	int64_t before = now_ms(), start = -7, first;
+	pid_t pid;
+
+	(void)spawn(0, be_called, longer);
+	(void)spawn(0, be_called, odd);
+	cr_expect_eq(caller_since("coordzz", &start), 0);
+	cr_expect_eq(start, -7);
+	pid = spawn(0, be_called, dashed);
+	cr_assert_eq(caller_since("coordzz", &first), 1);
+	cr_expect_geq(first, before - 20);
+	cr_expect_leq(first, now_ms());
+	while (now_ms() < before + 50)
+		(void)sched_yield();
+	(void)spawn(0, be_called, exact);
+	cr_assert_eq(caller_since("coordzz", &start), 1);
+	cr_expect_lt(llabs(start - first), 5, "the older one, however often it is asked");
+	end(pid);
+	cr_assert_eq(caller_since("coordzz", &start), 1);
+	cr_expect_gt(start, first + 5, "the one that is left");
+}
+
+static int since_with_hidden_processes(void *arg)
+{
+	int64_t start = -7;
+
+	if (cover_proc("proc", arg) < 0)
+		return 77;
+	CHECK(become_nobody() == 0);
+	CHECK(caller_since("coordzz", &start) == -EACCES);
+	CHECK(start == -7);
+	return 0;
+}
+
+Test(caller, where_processes_are_hidden_none_is_no_answer, .fini = reap)
+{
+	static char options[][12] = { "hidepid=1", "hidepid=2" };
+	int r;
+
+	NEED_ROOT();
+	for (int i = 0; i < 2; i++) {
+		r = run(since_with_hidden_processes, options[i]);
+		if (r == 77)
+			cr_skip_test("cannot mount /proc here");
+		cr_expect_eq(r, 0, "%s", options[i]);
+	}
 }

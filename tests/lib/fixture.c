@@ -85,11 +85,46 @@ static int64_t sim_asleep(struct world *w)
 	return sim_of(w)->asleep;
 }
 
+static int sim_pressure(struct world *w, double *load, int *cores, int64_t *available,
+			int64_t *total)
+{
+	const struct sim *s = sim_of(w);
+
+	if (s->pressure_err)
+		return s->pressure_err;
+	*load = s->load;
+	*cores = s->cores;
+	*available = s->available;
+	*total = s->total;
+	return 0;
+}
+
+static int sim_oldest(struct world *w, const char *comm, int64_t *start_ms)
+{
+	const struct sim *s = sim_of(w);
+
+	(void)comm;
+	if (s->oldest_err || !s->oldest)
+		return s->oldest_err;
+	*start_ms = s->oldest;
+	return 1;
+}
+
+/* A calm machine. */
+static void sim_machine(struct sim *s)
+{
+	s->load = 0.5;
+	s->cores = 4;
+	s->total = INT64_C(16) << 30;
+	s->available = s->total / 2;
+}
+
 static void sim_init(struct sim *s)
 {
 	memset(s, 0, sizeof(*s));
-	s->world = (struct world){ sim_boot, sim_wall,	   sim_boot_id, sim_alive,
-				   NULL,     sim_descends, sim_asleep };
+	s->world = (struct world){ sim_boot,	 sim_wall,   sim_boot_id,  sim_alive, NULL,
+				   sim_descends, sim_asleep, sim_pressure, sim_oldest };
+	sim_machine(s);
 	s->boot = 1000 * SECOND;
 	s->wall = INT64_C(1782894000000); /* 2026-07-01T08:20:00Z */
 	(void)snprintf(s->boot_id, sizeof(s->boot_id), "00000000-0000-4000-8000-000000000001");

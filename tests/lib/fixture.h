@@ -40,6 +40,11 @@ struct sim {
 	struct sim_process processes[FIXTURE_PROCESSES]; /* everybody else is gone */
 	int64_t commit_ms; /* so long takes the commit of each batch that is run */
 	int64_t committing;
+	double load; /* what pressure answers, unless pressure_err is set (-errno) */
+	int cores, pressure_err;
+	int64_t available, total;
+	int64_t oldest; /* what oldest answers, for any name: ms of wall; 0: no such process */
+	int oldest_err;
 };
 
 struct fixture {

@@ -86,6 +86,23 @@ static int64_t asleep(struct world *w)
 	return 0;
 }
 
+static int pressure(struct world *w, double *load, int *cores, int64_t *available, int64_t *total)
+{
+	(void)w;
+	*load = 0;
+	*cores = 1;
+	*available = *total = INT64_C(1) << 30;
+	return 0;
+}
+
+static int oldest(struct world *w, const char *comm, int64_t *start_ms)
+{
+	(void)w;
+	(void)comm;
+	(void)start_ms;
+	return 0;
+}
+
 void history_new(struct history *h, uint64_t seed, const char *vfs)
 {
 	memset(h, 0, sizeof(*h));
@@ -93,7 +110,8 @@ void history_new(struct history *h, uint64_t seed, const char *vfs)
 	scratch_new(h->dir);
 	h->random = seed;
 	h->now = 1000;
-	h->world = (struct world){ boot_ms, wall_ms, boot_id, alive, vfs, descends, asleep };
+	h->world = (struct world){ boot_ms,  wall_ms, boot_id,	alive, vfs,
+				   descends, asleep,  pressure, oldest };
 }
 
 void history_end(struct history *h)

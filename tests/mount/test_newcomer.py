@@ -1,4 +1,5 @@
 """What a newcomer meets in the first hour, and must not stumble over."""
+import json
 import os
 import stat
 
@@ -88,6 +89,26 @@ class Offline(Case):
             self.assertEqual(lib.sh([lib.COORDFS, "unmount", str(self.m.dir)]).rc, 0)
             self.assertEqual(self.m.wait_exit(0), 0)
             self.m.start()
+
+
+class Inspect(Case):
+    """coordfs inspect, tried by hand."""
+
+    def test_a_repository_is_one_line_of_json_and_what_is_none_is_exit_3(self):
+        lib.need_tool("git")
+        repo = self.m.base / "repo"
+        self.assertEqual(lib.sh(["git", "init", "-q", str(repo)]).rc, 0)
+        (repo / "file").touch()
+        done = lib.sh([lib.COORDFS, "inspect", str(repo)])
+        self.assertEqual((done.rc, done.err), (0, ""))
+        self.assertEqual(done.out.count("\n"), 1)
+        found = json.loads(done.out)
+        self.assertEqual(found["workdir"], str(repo))
+        self.assertEqual([c["path"] for c in found["changed"]], ["file"])
+        done = lib.sh([lib.COORDFS, "inspect", str(self.m.base)])
+        self.assertEqual((done.rc, done.out), (3, ""))
+        self.assertIn("is not a git repository", done.err)
+        self.assertEqual(lib.sh([lib.COORDFS, "inspect"]).rc, 2)
 
 
 class Demo(Case):

@@ -20,14 +20,6 @@ static void guesses(const char *text, const char *want)
 	json_decref(list);
 }
 
-Test(paths, a_literal_name_has_no_wildcards)
-{
-	AUTO_BUF struct buf out = BUF_INIT;
-
-	paths_literal("a*b?[c]/d", 9, &out);
-	cr_assert_str_eq(buf_text(&out), "a[*]b[?][[]c]/d");
-}
-
 Test(paths, words_with_a_slash_and_an_extension_are_guessed)
 {
 	guesses("Change src/a.c, (lib/b.py) and \"x/y.TS\".", "src/a.c lib/b.py x/y.TS ");
