@@ -419,6 +419,12 @@ static void project_import(struct tx *tx, json_t *e)
 		into_done(tx, e, task, event_text(e, "task"));
 }
 
+/* What the probes say has changed. */
+static void project_verdict(struct tx *tx, json_t *e)
+{
+	put_attr(tx, 0, "verdict", json_object_get(e, "verdict"), at_of(e));
+}
+
 /* Recorded, but the tables do not move. */
 static void project_nothing(struct tx *tx, json_t *e)
 {
@@ -464,6 +470,9 @@ static const struct {
 	{ "lesson-removed", project_thing_removed },
 	{ "repo", project_thing },
 	{ "repo-removed", project_thing_removed },
+	{ "offer", project_import },
+	{ "withdraw", project_unpublish },
+	{ "verdict", project_verdict },
 	{ "judged", project_nothing },
 	{ "restored", project_nothing },
 };

@@ -122,6 +122,12 @@ static const char version_3[] =
 	"INSERT INTO things SELECT p.id, 3, p.name, coalesce(json_extract(e.line, '$.uid'), 0),"
 	" coalesce(json_extract(e.line, '$.at'), 0), p.gone FROM probes p LEFT JOIN events e ON e.seq = p.id;"
 	"DROP TABLE probes;"
+	/* What probes said and what they saw; no part of the history, the last 1,000 of each. */
+	"CREATE TABLE runs(id INTEGER PRIMARY KEY AUTOINCREMENT, probe INTEGER NOT NULL,"
+	" shadow INTEGER NOT NULL, at INTEGER NOT NULL, took INTEGER NOT NULL, seq INTEGER NOT NULL,"
+	" answer TEXT NOT NULL, detail TEXT NOT NULL, inputs TEXT NOT NULL) STRICT;"
+	"CREATE INDEX runs_probe ON runs(probe, shadow, id);"
+	"CREATE INDEX runs_last ON runs(probe, id);"
 	/* the tasks of a lane */
 	"CREATE INDEX attrs_lane ON attrs(value, thing) WHERE name = 'lane';";
 

@@ -242,6 +242,16 @@ SQL(THING, THING_COLUMNS "WHERE id = ? AND gone = 0")
 SQL(THING_NAMED, THING_COLUMNS "WHERE kind = ? AND name = ? AND gone = 0")
 SQL(THINGS, THING_COLUMNS "WHERE kind = ? AND gone = 0 ORDER BY name")
 
+/* what probes said; probe 0: the roll-up */
+SQL(RUN_ADD, "INSERT INTO runs(probe, shadow, at, took, seq, answer, detail, inputs) VALUES(?, ?, ?, ?, ?, ?, ?, ?)")
+SQL(RUNS_PRUNE, "DELETE FROM runs WHERE probe = ?1 AND shadow = ?2 AND id <= (SELECT id FROM runs WHERE probe = ?1 AND shadow = ?2"
+    " ORDER BY id DESC LIMIT 1 OFFSET ?3)")
+#define RUN_COLUMNS "SELECT at, took, seq, answer, detail, inputs, shadow FROM runs "
+SQL(RUN_LAST, RUN_COLUMNS "WHERE probe = ? ORDER BY id DESC LIMIT 1")
+SQL(RUN_INPUTS, "SELECT inputs FROM runs WHERE probe = ? ORDER BY id DESC LIMIT 1")
+SQL(RUN_AT, "SELECT at FROM runs WHERE probe = ? ORDER BY id DESC LIMIT 1")
+SQL(RUNS_OF, RUN_COLUMNS "WHERE probe = ? AND shadow = ? ORDER BY id")
+
 /* the tree: children of a directory by name, in order of id; and what they are */
 SQL(FIND_COLUMN,
     "SELECT t.id FROM tasks t JOIN board b ON b.task = t.id WHERE t.name = ?2 AND t.gone = 0 AND b.col = ?1")

@@ -990,3 +990,27 @@ int caller_since(const char *comm, int64_t *start_ms)
 			    caller_start_ms(start);
 	return r;
 }
+
+int caller_self(void)
+{
+	int fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int caller_each(int (*fn)(const struct proc *p, void *arg), void *arg)
+{
+	DIR *d = opendir("/proc");
+	struct dirent *e;
+	struct proc p;
+	int64_t pid;
+	int r = 0;
+
+	if (!d)
+		return -errno;
+	while (!r && (e = readdir(d)))
+		if (!int_parse(e->d_name, 1, INT32_MAX, &pid) && !caller_proc((int32_t)pid, &p))
+			r = fn(&p, arg);
+	(void)closedir(d);
+	return r;
+}

@@ -145,4 +145,15 @@ int caller_since(const char *comm, int64_t *start_ms);
  */
 int caller_boot_id(char out[37]);
 
+/* A descriptor (O_PATH, O_CLOEXEC) of the program that runs; the caller closes it. */
+int caller_self(void);
+/* printf format: the path of what descriptor %d of whoever opens it names. */
+#define CALLER_FD_PATH "/proc/self/fd/%d"
+
+/*
+ * Calls fn(p, arg) for every process that can be seen, until fn returns other than 0,
+ * which is returned.
+ */
+int caller_each(int (*fn)(const struct proc *p, void *arg), void *arg);
+
 #endif

@@ -18,6 +18,7 @@ int status_show(struct request *r, int64_t id, struct buf *out);
 int events_show(struct request *r, int64_t id, struct buf *out);
 int artifacts_show(struct request *r, int64_t id, struct buf *out);
 int verdict_show(struct request *r, int64_t id, struct buf *out);
+int verdict_json_show(struct request *r, int64_t id, struct buf *out);
 
 /* whoami.c: shared by the root and by sessions/ID/. */
 int whoami_show(struct request *r, int64_t id, struct buf *out);

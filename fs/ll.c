@@ -690,7 +690,7 @@ static void verdict_interrupted(fuse_req_t req, void *arg)
 
 static void open_verdict(struct op *op)
 {
-	int ready = verdict_ready(&op->r, verdict_is_there, op);
+	int ready = verdict_ready(&op->r, NODE_ID(op->r.ino), verdict_is_there, op);
 
 	if (ready) {
 		op_finish(op, ready < 0 ? ready : 0, reply_opened);

@@ -18,6 +18,7 @@
 #include "backend/clean.h"
 #include "backend/log.h"
 #include "fs/caller.h"
+#include "fs/child.h"
 #include "fs/dirs.h"
 #include "fs/handle.h"
 #include "fs/ll.h"
@@ -290,6 +291,7 @@ static int open_store(struct daemon *d, const struct mount_options *o)
 	d->fs.owner_gid = getegid();
 	d->fs.mounted = d->world.wall_ms(&d->world);
 	d->fs.why = why_new();
+	(void)child_adopt();
 	d->fs.verdict = verdict_new(&d->fs, &d->loop);
 	d->fs.watch = watch_new(&d->fs, &d->loop);
 	return d->fs.why && d->fs.verdict && d->fs.watch ? 0 : fail(d, "memory", "none left");

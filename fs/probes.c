@@ -1,25 +1,68 @@
-/* probes: one directory a probe; a command whose exit status is the answer. */
+/* probes: one directory a probe: its settings, and what it said. */
 #include <string.h>
 
 #include "backend/probe.h"
+#include "backend/text.h"
 #include "fs/dirs.h"
-#include "fs/verdict.h"
 
-/* The probe's answer in the last run. */
+/* `WORD DETAIL` of the last run, as a fed one is written. */
 static int answer_show(struct request *r, int64_t id, struct buf *out)
 {
-	const char *word = verdict_of(r->fs->verdict, id, NULL);
+	AUTO_ROWS *rows = db_rows(r->db, Q(RUN_LAST), I(id));
+	int got = rows_next(rows);
+	const char *detail = got > 0 ? rows_text(rows, 4) : "was never run";
 
-	buf_line(out, "%s", word ? word : "unknown");
-	return 0;
+	buf_printf(out, "%s", got > 0 ? rows_text(rows, 3) : "unknown");
+	buf_line(out, "%s%s", strcmp(detail, "-") != 0 ? " " : "",
+		 strcmp(detail, "-") != 0 ? detail : "");
+	return got < 0 ? got : 0;
 }
 
 static int detail_show(struct request *r, int64_t id, struct buf *out)
 {
-	if (!verdict_of(r->fs->verdict, id, out))
-		buf_str(out, "not run yet");
-	buf_char(out, '\n');
-	return 0;
+	AUTO_ROWS *rows = db_rows(r->db, Q(RUN_LAST), I(id));
+	int got = rows_next(rows);
+
+	buf_line(out, "%s", got > 0 ? rows_text(rows, 4) : "was never run");
+	return got < 0 ? got : 0;
+}
+
+static int last_show(struct request *r, int64_t id, struct buf *out)
+{
+	AUTO_ROWS *rows = db_rows(r->db, Q(RUN_LAST), I(id));
+	char when[TIME_TEXT];
+	int got = rows_next(rows);
+
+	buf_line(out, "judged %s", got > 0 ? time_text(rows_int(rows, 0), when) : "-");
+	buf_line(out, "seq %lld", got > 0 ? (long long)rows_int(rows, 2) : 0);
+	buf_line(out, "took %lldms", got > 0 ? (long long)rows_int(rows, 1) : 0);
+	buf_line(out, "answer %s", got > 0 ? rows_text(rows, 3) : "-");
+	buf_line(out, "detail %s", got > 0 ? rows_text(rows, 4) : "-");
+	buf_line(out, "shadow %s", got > 0 && rows_int(rows, 6) ? "yes" : "no");
+	buf_line(out, "inputs %s", got > 0 ? rows_text(rows, 5) : "-");
+	return got < 0 ? got : 0;
+}
+
+static int show_runs(struct request *r, int64_t id, int shadow, struct buf *out)
+{
+	AUTO_ROWS *rows = db_rows(r->db, Q(RUNS_OF), I(id), I(shadow));
+	char when[TIME_TEXT];
+	int got;
+
+	while ((got = rows_next(rows)) > 0)
+		buf_line(out, "%s %s %lldms %s", time_text(rows_int(rows, 0), when),
+			 rows_text(rows, 3), (long long)rows_int(rows, 1), rows_text(rows, 4));
+	return got;
+}
+
+static int history_show(struct request *r, int64_t id, struct buf *out)
+{
+	return show_runs(r, id, 0, out);
+}
+
+static int shadow_show(struct request *r, int64_t id, struct buf *out)
+{
+	return show_runs(r, id, 1, out);
 }
 
 /* WHAT: a kind of probe. */
@@ -45,9 +88,21 @@ static const struct kind probe_kind = THING_KIND(THING_PROBE, is_kind);
 		.only = (kind_name), .flags = NODE_OWNER, .show = field_show, .store = field_store \
 	}
 
+/* Reading it runs this probe alone; of a fed one it is where it is fed. */
+#define ANSWER(r, m, kind_name, st)                                                            \
+	{                                                                                      \
+		.type = NODE_FILE, .row = (r), .name = "verdict", .mode = (m),                 \
+		.of = THING_PROBE, .only = (kind_name), .flags = NODE_OWNER | NODE_VERDICT,    \
+		.show = answer_show, .store = (st)                                             \
+	}
+
 static const struct node probe[] = {
-	FILE_RO(ROW_PROBE_VERDICT, "verdict", answer_show),
+	ANSWER(ROW_PROBE_VERDICT, 0444, "-fed", NULL),
+	ANSWER(ROW_PROBE_FED, 0664, "fed", field_store),
 	FILE_RO(ROW_PROBE_DETAIL, "detail", detail_show),
+	FILE_RO(ROW_PROBE_LAST, "last", last_show),
+	FILE_RO(ROW_PROBE_HISTORY, "history", history_show),
+	FILE_RO(ROW_PROBE_SHADOW, "shadow", shadow_show),
 	SETTING(ROW_PROBE_ENABLED, "enabled", NULL),
 	SETTING(ROW_PROBE_INTERVAL, "interval", NULL),
 	SETTING(ROW_PROBE_TIMEOUT, "timeout", "-fed"),

@@ -1,45 +1,56 @@
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
-#include <sys/timerfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
+
+#include <utlist.h>
 
 #include "backend/clean.h"
 #include "backend/field.h"
 #include "backend/log.h"
+#include "backend/probe.h"
 #include "backend/text.h"
+#include "backend/tx.h"
 #include "fs/caller.h"
+#include "fs/child.h"
 #include "fs/dirs.h"
 #include "fs/verdict.h"
 
-#define OUTPUT_MAX 65536
-#define ARGS_MAX 256
-
-enum answer { DRY, SUPPLY, UNKNOWN };
-static const char *const answers[] = { "dry", "supply", "unknown" };
-
-/* One probe in a run, and its answer afterwards. */
+/* One probe, as long as the daemon. */
 struct probe {
 	int64_t id;
 	char name[NAME_BUFFER];
 	struct verdict_state *v;
-	pid_t pid;	       /* 0: not running; also its process group */
-	int pidfd, out, timer; /* -1: none */
-	int timed_out;
-	struct buf output;
-	enum answer answer;
-	char detail[256];
+	const struct probe_kind *kind;
+	int listed;	  /* it is there, and enabled */
+	int shadow;	  /* it runs, and has no part in the verdict */
+	int64_t interval; /* ms that an answer holds; 0: until somebody asks */
+	/* a run under way */
+	int running;   /* programs not ended, and one while it looks */
+	int64_t stamp; /* the number of this run, of all */
+	int64_t began; /* ms since boot */
+	json_t *inputs;
+	struct program *programs;
+	/* the last run */
+	int64_t judged; /* ms since boot; 0: never */
+	int64_t judged_wall, took;
+	struct probe_said said;
+	json_t *seen; /* its inputs */
 	struct probe *next;
 };
 
+struct program {
+	struct probe *p;
+	struct child *child;
+	json_t *result;
+	struct program *next;
+};
+
 struct waiter {
+	int64_t probe; /* 0: the roll-up */
+	int64_t stamp; /* runs begun later are not waited for */
+	int asked;     /* what it waits for is being recorded */
 	void (*fn)(void *arg);
 	void *arg;
 	struct waiter *next;
@@ -48,13 +59,23 @@ struct waiter {
 struct verdict_state {
 	struct fs *fs;
 	struct loop *loop;
-	int running;		       /* probes not finished; 0: no run */
-	struct probe *run;	       /* the run under way */
-	struct probe *last;	       /* the last whole run */
-	int64_t started, judged, took; /* ms since boot; judged 0: never */
-	int64_t judged_wall, seq;
+	struct probe *probes; /* by name */
 	struct waiter *waiters;
+	int64_t stamp;	 /* runs begun */
+	int64_t judged;	 /* ms since boot; 0: never */
+	int recording;	 /* changes on their way to the writer */
+	int64_t seq;	 /* the last event when the runs began that are judged next */
+	json_t *last;	 /* the last roll-up, as the writer decided it; NULL: none */
 };
+
+/* What was asked to be recorded. */
+struct judgement {
+	struct verdict_state *v;
+	int64_t probe; /* 0: the roll-up */
+	int64_t stamp;
+};
+
+static void check_waiters(struct verdict_state *v);
 
 struct verdict_state *verdict_new(struct fs *fs, struct loop *loop)
 {
@@ -67,313 +88,168 @@ struct verdict_state *verdict_new(struct fs *fs, struct loop *loop)
 	return v;
 }
 
-static void probes_free(struct probe *p)
+static void programs_free(struct probe *p)
 {
-	while (p) {
-		struct probe *next = p->next;
+	struct program *g, *next;
 
-		buf_free(&p->output);
-		free(p);
-		p = next;
+	LL_FOREACH_SAFE(p->programs, g, next) {
+		if (g->child)
+			child_drop(g->child);
+		json_decref(g->result);
+		free(g);
 	}
+	p->programs = NULL;
 }
 
-static void unwatch(struct probe *p, int *fd)
+static void probe_free(struct probe *p)
 {
-	if (*fd < 0)
-		return;
-	loop_unwatch(p->v->loop, *fd);
-	(void)close(*fd);
-	*fd = -1;
-}
-
-static void probe_kill(struct probe *p)
-{
-	if (!p->pid)
-		return;
-	(void)kill(-p->pid, SIGKILL);
-	(void)kill(p->pid, SIGKILL); /* it may have gone into another group */
+	programs_free(p);
+	json_decref(p->inputs);
+	json_decref(p->seen);
+	free(p);
 }
 
 void verdict_free(struct verdict_state *v)
 {
+	struct probe *p, *next;
+
 	if (!v)
 		return;
-	for (struct probe *p = v->run; p; p = p->next) {
-		probe_kill(p);
-		if (p->pid)
-			(void)waitpid(p->pid, NULL, 0);
-		unwatch(p, &p->pidfd);
-		unwatch(p, &p->out);
-		unwatch(p, &p->timer);
-	}
-	probes_free(v->run);
-	probes_free(v->last);
+	LL_FOREACH_SAFE(v->probes, p, next)
+		probe_free(p);
+	child_end_all(v->loop);
 	while (verdict_take(v))
 		; /* ll.c has taken its own */
+	json_decref(v->last);
 	free(v);
 }
 
-/* --- the roll-up --- */
-
-static enum answer roll_up(const struct verdict_state *v)
-{
-	enum answer all = v->last ? DRY : UNKNOWN;
-
-	for (const struct probe *p = v->last; p; p = p->next) {
-		if (p->answer == SUPPLY)
-			return SUPPLY;
-		if (p->answer == UNKNOWN)
-			all = UNKNOWN;
-	}
-	return all;
-}
-
-static const char *roll_up_word(const struct verdict_state *v)
-{
-	enum answer all = roll_up(v);
-
-	return all == SUPPLY ? "not-dry" : answers[all];
-}
-
-static void judged_done(struct change *c)
-{
-	change_free(c);
-}
-
-/* The roll-up's word is recorded when it changes. */
-static void record(struct verdict_state *v)
-{
-	const char *word = roll_up_word(v);
-	struct change *c = change_new(CHANGE_JUDGED);
-
-	if (!c || change_text(c, word, strlen(word))) {
-		change_free(c);
-		return;
-	}
-	c->op = "judge verdict";
-	c->done = judged_done;
-	store_commit(v->fs->store, c);
-}
-
-static void wake(struct verdict_state *v)
-{
-	struct waiter *w = v->waiters;
-
-	v->waiters = NULL;
-	while (w) {
-		struct waiter *next = w->next;
-
-		w->fn(w->arg);
-		free(w);
-		w = next;
-	}
-}
-
-static void run_ended(struct verdict_state *v)
+static int64_t now_of(const struct verdict_state *v)
 {
 	struct world *w = store_world(v->fs->store);
 
-	probes_free(v->last);
-	v->last = v->run;
-	v->run = NULL;
-	v->judged = w->boot_ms(w);
-	v->judged_wall = w->wall_ms(w);
-	v->took = v->judged - v->started;
-	record(v);
-	wake(v);
+	return w->boot_ms(w);
 }
 
-/* --- one probe --- */
+/* --- one run of one probe --- */
 
-static void say(struct probe *p, enum answer answer, const char *detail)
-{
-	p->answer = answer;
-	(void)snprintf(p->detail, sizeof(p->detail), "%s", detail);
-}
-
-/* The first line of the output, when it is a line of text; its beginning, when it is long. */
-static int first_line(struct probe *p, char *out, size_t n)
-{
-	const char *text = buf_text(&p->output), *end = memchr(text, '\n', p->output.n);
-	size_t len = end ? (size_t)(end - text) : p->output.n;
-
-	if (line_check(text, len))
-		return -EINVAL;
-	if (len >= n)
-		for (len = n - 1; ((unsigned char)text[len] & 0xc0) == 0x80; len--)
-			; /* not inside a character */
-	memcpy(out, text, len);
-	out[len] = 0;
-	return 0;
-}
-
-/* exit 0 supply, 1 dry; whatever else happened is unknown. */
-static void judge(struct probe *p, const siginfo_t *si)
-{
-	char line[200] = "", text[256];
-	int exited = si->si_code == CLD_EXITED;
-
-	if (p->timed_out) {
-		say(p, UNKNOWN, "time-out");
-	} else if (p->output.n > OUTPUT_MAX) {
-		say(p, UNKNOWN, "more than 64 KiB of output");
-	} else if (!exited) {
-		(void)snprintf(text, sizeof(text), "killed by signal %d", si->si_status);
-		say(p, UNKNOWN, text);
-	} else if (first_line(p, line, sizeof(line))) {
-		say(p, UNKNOWN, "its first line is not a line of text");
-	} else if (si->si_status > 1) {
-		(void)snprintf(text, sizeof(text), "exit status %d%s%s", si->si_status,
-			       *line ? ": " : "", line);
-		say(p, UNKNOWN, text);
-	} else {
-		say(p, si->si_status == 0 ? SUPPLY : DRY, *line ? line : "-");
-	}
-}
-
-/* Whatever it left behind in its process group goes with it. */
 static void probe_ended(struct probe *p)
 {
-	unwatch(p, &p->pidfd);
-	unwatch(p, &p->out);
-	unwatch(p, &p->timer);
-	p->pid = 0;
-	if (--p->v->running == 0)
-		run_ended(p->v);
+	struct verdict_state *v = p->v;
+	struct world *w = store_world(v->fs->store);
+
+	json_decref(p->seen);
+	p->seen = p->inputs;
+	p->inputs = NULL;
+	p->judged = now_of(v);
+	p->judged_wall = w->wall_ms(w);
+	p->took = p->judged - p->began;
+	check_waiters(v);
 }
 
-static void on_output(void *arg)
+/* All programs have answered: so can the probe. */
+static void judge(struct probe *p)
 {
-	struct probe *p = arg;
-	char chunk[4096];
-	ssize_t n = read(p->out, chunk, sizeof(chunk));
+	json_t *programs = json_array();
+	struct program *g;
+	const char *naked;
 
-	if (n > 0)
-		buf_add(&p->output, chunk, (size_t)n);
-	if (p->output.n > OUTPUT_MAX)
-		probe_kill(p);
-	if (n == 0 || (n < 0 && errno != EAGAIN) || p->output.n > OUTPUT_MAX)
-		unwatch(p, &p->out);
-}
+	LL_FOREACH(p->programs, g)
+		(void)json_array_append(programs, g->result);
+	if (p->programs)
+		(void)json_object_set(p->inputs, "programs", programs);
+	p->said = (struct probe_said){ .answer = PROBE_UNKNOWN };
+	p->kind->judge(p->inputs, &p->said);
+	naked = event_text(json_array_get(programs, 0), "unsandboxed");
+	if (*naked) {
+		size_t n = strlen(p->said.detail);
 
-static void on_exit_of(void *arg)
-{
-	struct probe *p = arg;
-	siginfo_t si = { .si_pid = 0 };
-
-	if (waitid(P_PIDFD, (id_t)p->pidfd, &si, WEXITED | WNOWAIT | WNOHANG) || !si.si_pid)
-		return;
-	probe_kill(p); /* the group, while its leader still keeps the number */
-	while (p->out >= 0 && poll(&(struct pollfd){ .fd = p->out, .events = POLLIN }, 1, 0) > 0)
-		on_output(p);
-	(void)waitid(P_PIDFD, (id_t)p->pidfd, &si, WEXITED | WNOHANG);
-	judge(p, &si);
+		(void)snprintf(p->said.detail + n, sizeof(p->said.detail) - n,
+			       " (ran unsandboxed: %s)", naked);
+	}
+	json_decref(programs);
+	programs_free(p);
 	probe_ended(p);
 }
 
-static void on_timeout(void *arg)
+static void run_less(struct probe *p)
 {
-	struct probe *p = arg;
-	uint64_t n;
-
-	(void)!read(p->timer, &n, sizeof(n));
-	p->timed_out = 1;
-	probe_kill(p);
+	if (--p->running == 0)
+		judge(p);
 }
 
-/* The argument vector: words of one line, or one argument a line. Points into TEXT. */
-static int split_args(char *text, char *argv[ARGS_MAX])
+static void program_ended(json_t *result, void *arg)
 {
-	const char *separators = strchr(text, '\n') ? "\n" : " \t";
-	int n = 0;
+	struct program *g = arg;
 
-	for (char *rest = text, *word;
-	     n < ARGS_MAX - 1 && (word = strtok_r(rest, separators, &rest));)
-		argv[n++] = word;
-	argv[n] = NULL;
-	return n;
+	g->child = NULL;
+	g->result = result;
+	run_less(g->p);
 }
 
-static int spawn(struct probe *p, char *const argv[], int out)
+static void program_start(struct probe *p, const json_t *ask, int64_t timeout)
 {
-	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-	static char locks[] = "GIT_OPTIONAL_LOCKS=0", lang[] = "LC_ALL=C.UTF-8";
-	static char mount[4200];
-	char *const envp[] = { path, locks, lang, mount, NULL };
-	posix_spawn_file_actions_t fa;
-	posix_spawnattr_t at;
-	sigset_t none;
-	int err;
+	struct program *g = calloc(1, sizeof(*g));
+	const char *why = "no memory";
 
-	(void)snprintf(mount, sizeof(mount), "COORD_MOUNT=%s", p->v->fs->mountpoint);
-	(void)sigemptyset(&none);
-	(void)posix_spawn_file_actions_init(&fa);
-	(void)posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
-	(void)posix_spawn_file_actions_adddup2(&fa, out, 1);
-	(void)posix_spawn_file_actions_addopen(&fa, 2, "/dev/null", O_WRONLY, 0);
-	(void)posix_spawnattr_init(&at);
-	(void)posix_spawnattr_setflags(&at, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
-	(void)posix_spawnattr_setpgroup(&at, 0);
-	(void)posix_spawnattr_setsigmask(&at, &none);
-	err = posix_spawnp(&p->pid, argv[0], &fa, &at, argv, envp);
-	(void)posix_spawn_file_actions_destroy(&fa);
-	(void)posix_spawnattr_destroy(&at);
-	if (err)
-		p->pid = 0;
-	return -err;
+	if (!g)
+		return;
+	g->p = p;
+	LL_APPEND(p->programs, g);
+	g->child = child_start(p->v->loop, ask, timeout, p->v->fs->mountpoint, program_ended, g,
+			       &why);
+	if (g->child)
+		p->running++;
+	else
+		g->result = json_pack("{s:O,s:s}", "argv", json_object_get(ask, "argv"), "failed",
+				      why);
 }
 
-static int watch(struct probe *p, int64_t timeout)
+static void probe_start(struct request *r, struct probe *p)
 {
-	struct itimerspec when = { .it_value = { timeout / 1000, timeout % 1000 * 1000000 } };
+	struct world *w = store_world(p->v->fs->store);
+	struct probe_look l = { r->db, w, p->id, w->wall_ms(w), json_object(), json_array() };
+	int64_t timeout = field_duration(r->db, THING_PROBE, p->id, "timeout");
+	int err = l.inputs && l.asked ? p->kind->look(&l) : -ENOMEM;
+	const json_t *ask;
+	size_t i;
 
-	p->pidfd = pidfd_open(p->pid, 0);
-	p->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (p->pidfd < 0 || p->timer < 0 || timerfd_settime(p->timer, 0, &when, NULL))
-		return -errno;
-	if (loop_watch(p->v->loop, p->out, on_output, p) ||
-	    loop_watch(p->v->loop, p->timer, on_timeout, p))
-		return -ENOMEM;
-	return loop_watch(p->v->loop, p->pidfd, on_exit_of, p);
-}
-
-/* Start the probe's command; what cannot be started is unknown. */
-static int probe_start(struct request *r, struct probe *p)
-{
-	AUTO_FREE char *command = db_text(r->db, Q(ATTR), I(p->id), T("command"));
-	char *argv[ARGS_MAX], text[256];
-	int fds[2], err;
-
-	if (!command || !split_args(command, argv)) {
-		say(p, UNKNOWN, "no command");
-		return 0;
+	p->inputs = l.inputs;
+	p->began = now_of(p->v);
+	p->stamp = ++p->v->stamp;
+	if (err || db_error(r->db)) {
+		p->said = (struct probe_said){ .answer = PROBE_UNKNOWN };
+		probe_say(&p->said, PROBE_UNKNOWN, "could not look: %s",
+			  strerror(err ? -err : EIO));
+		json_decref(l.asked);
+		probe_ended(p);
+		return;
 	}
-	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK)) {
-		say(p, UNKNOWN, "no pipe");
-		return 0;
-	}
-	(void)fcntl(fds[1], F_SETFL, 0);
-	err = spawn(p, argv, fds[1]);
-	(void)close(fds[1]);
-	p->out = fds[0];
-	if (!err)
-		err = watch(p, field_duration(r->db, THING_PROBE, p->id, "timeout"));
-	if (!err)
-		return 1;
-	(void)snprintf(text, sizeof(text), "%.150s: %s", argv[0], strerror(-err));
-	say(p, UNKNOWN, text);
-	probe_kill(p);
-	if (p->pid)
-		(void)waitpid(p->pid, NULL, 0);
-	p->pid = 0;
-	unwatch(p, &p->out);
-	unwatch(p, &p->timer);
-	unwatch(p, &p->pidfd);
-	return 0;
+	p->running = 1; /* so that no early end ends the run while it starts */
+	json_array_foreach(l.asked, i, ask)
+		program_start(p, ask, timeout);
+	json_decref(l.asked);
+	run_less(p);
 }
 
-static struct probe *probe_new(struct verdict_state *v, int64_t id, const char *name)
+/* --- which probes there are --- */
+
+static struct probe *find_probe(const struct verdict_state *v, int64_t id)
+{
+	struct probe *p;
+
+	LL_FOREACH(v->probes, p)
+		if (p->id == id)
+			return p;
+	return NULL;
+}
+
+static int by_name(const struct probe *a, const struct probe *b)
+{
+	return strcmp(a->name, b->name);
+}
+
+static struct probe *probe_add(struct verdict_state *v, int64_t id, const char *name)
 {
 	struct probe *p = calloc(1, sizeof(*p));
 
@@ -381,90 +257,246 @@ static struct probe *probe_new(struct verdict_state *v, int64_t id, const char *
 		return NULL;
 	p->v = v;
 	p->id = id;
-	p->pidfd = p->out = p->timer = -1;
 	(void)snprintf(p->name, sizeof(p->name), "%s", name);
+	LL_INSERT_INORDER(v->probes, p, by_name);
 	return p;
 }
 
-/* The probes of a new run: the enabled ones, by name. */
-static void collect_probes(struct request *r, struct verdict_state *v)
+static void probe_refresh(struct request *r, struct probe *p)
+{
+	AUTO_FREE char *enabled = field_value(r->db, THING_PROBE, p->id, "enabled");
+
+	p->listed = enabled && strcmp(enabled, "0") != 0;
+	p->shadow = enabled && strcmp(enabled, "shadow") == 0;
+	if (!p->running)
+		p->kind = probe_kind_of(r->db, p->id, p->name);
+	p->interval = p->kind->interval ? 0 :
+					  field_duration(r->db, THING_PROBE, p->id, "interval");
+}
+
+static void refresh(struct request *r, struct verdict_state *v)
 {
 	AUTO_ROWS *rows = db_rows(r->db, Q(THINGS), I(THING_PROBE));
-	struct probe **end = &v->run;
+	struct probe *p, *next;
 
+	LL_FOREACH(v->probes, p)
+		p->listed = -1;
 	while (rows_next(rows) > 0) {
-		AUTO_FREE char *enabled =
-			db_text(r->db, Q(ATTR), I(rows_int(rows, 0)), T("enabled"));
+		p = find_probe(v, rows_int(rows, 0));
+		if (!p)
+			p = probe_add(v, rows_int(rows, 0), rows_text(rows, 2));
+		if (p)
+			probe_refresh(r, p);
+	}
+	LL_FOREACH_SAFE(v->probes, p, next)
+		if (p->listed < 0 && !p->running) { /* removed */
+			LL_DELETE(v->probes, p);
+			probe_free(p);
+		}
+}
 
-		if (enabled && strcmp(enabled, "0") == 0)
-			continue;
-		*end = probe_new(v, rows_int(rows, 0), rows_text(rows, 2));
-		if (*end)
-			end = &(*end)->next;
+/* --- the record --- */
+
+/* The head of each repository that was looked at. */
+static void put_heads(const json_t *seen, json_t *heads)
+{
+	const json_t *repos = json_object_get(seen, "repositories"), *repo;
+	size_t i;
+
+	json_array_foreach(repos, i, repo) {
+		const json_t *p = json_array_get(json_object_get(seen, "programs"), i);
+		json_t *found = json_loads(event_text(p, "output"), 0, NULL);
+
+		if (*event_text(found, "head"))
+			(void)json_object_set(heads, event_text(repo, "name"),
+					      json_object_get(found, "head"));
+		json_decref(found);
 	}
 }
 
-static void run_start(struct request *r, struct verdict_state *v)
+static json_t *describe(const struct probe *p)
 {
-	struct world *w = store_world(v->fs->store);
-
-	v->started = w->boot_ms(w);
-	v->seq = store_seq(v->fs->store);
-	collect_probes(r, v);
-	v->running = 1; /* so that no early end ends the run while it starts */
-	for (struct probe *p = v->run; p; p = p->next)
-		v->running += probe_start(r, p);
-	if (--v->running == 0)
-		run_ended(v);
+	return json_pack("{s:s,s:I,s:s,s:s,s:b,s:b,s:I,s:I,s:O?}", "probe", p->name, "probe_id",
+			 (json_int_t)p->id, "answer", probe_words[p->said.answer], "detail",
+			 p->said.detail, "filed", p->said.filed, "shadow", p->shadow, "at",
+			 (json_int_t)p->judged_wall, "took", (json_int_t)p->took, "inputs",
+			 p->seen);
 }
 
-/* A probe that reads `verdict` gets the last one: it must not wait for itself. */
-static int is_probe(struct verdict_state *v, int32_t pid)
+static void on_recorded(struct change *c);
+
+static int send(struct judgement *j, json_t *text)
 {
-	for (struct probe *p = v->run; p; p = p->next)
-		if (p->pid && caller_descends(pid, p->pid) > 0)
-			return 1;
+	struct change *c = change_new(CHANGE_JUDGED);
+	AUTO_FREE char *s = text ? json_dumps(text, JSON_COMPACT) : NULL;
+
+	if (!c || !s || change_text(c, s, strlen(s))) {
+		change_free(c);
+		return -ENOMEM;
+	}
+	c->op = "judge verdict";
+	c->done = on_recorded;
+	c->arg = j;
+	j->v->recording++;
+	store_commit(j->v->fs->store, c);
 	return 0;
 }
 
-int verdict_ready(struct request *r, void (*fn)(void *arg), void *arg)
+/* Let the writer record what PROBE (0: all) said, and offer what is to be offered. */
+static int record(struct verdict_state *v, int64_t probe)
 {
-	struct verdict_state *v = r->fs->verdict;
-	struct world *world = store_world(v->fs->store);
-	struct waiter *w;
+	struct judgement *j = calloc(1, sizeof(*j));
+	json_t *all = json_array(), *heads = json_object(), *text;
+	int64_t took = 0;
+	struct probe *p;
+	int err;
 
-	if (!v->running && v->judged &&
-	    world->boot_ms(world) - v->judged <
-		    field_duration(r->db, THING_CONTROL, 0, "verdict-interval"))
-		return 1;
-	if (v->running && r->tid && is_probe(v, r->tid))
-		return 1;
-	if (!v->running)
-		run_start(r, v);
-	if (!v->running)
-		return 1;
-	w = calloc(1, sizeof(*w));
+	if (!j)
+		return -ENOMEM;
+	*j = (struct judgement){ v, probe, v->stamp };
+	LL_FOREACH(v->probes, p) {
+		if (probe ? p->id != probe : p->listed <= 0 || !p->judged)
+			continue;
+		(void)json_array_append_new(all, describe(p));
+		put_heads(p->seen, heads);
+		took = p->took > took ? p->took : took;
+	}
+	text = json_pack("{s:b,s:I,s:I,s:o,s:o}", "alone", probe != 0, "seq", (json_int_t)v->seq,
+			 "took", (json_int_t)took, "heads", heads, "probes", all);
+	err = send(j, text);
+	json_decref(text);
+	if (err)
+		free(j);
+	return err;
+}
+
+static void wake(struct verdict_state *v, const struct judgement *j)
+{
+	struct waiter *w, *next, *due = NULL;
+
+	LL_FOREACH_SAFE(v->waiters, w, next)
+		if (w->asked && w->probe == j->probe && w->stamp <= j->stamp) {
+			LL_DELETE(v->waiters, w);
+			LL_APPEND(due, w);
+		}
+	LL_FOREACH_SAFE(due, w, next) {
+		w->fn(w->arg);
+		free(w);
+	}
+}
+
+/* What the writer made of it is what is shown. */
+static void on_recorded(struct change *c)
+{
+	struct judgement *j = c->arg;
+	struct verdict_state *v = j->v;
+
+	v->recording--;
+	if (!j->probe) {
+		json_t *said = c->result.err ? NULL : json_loads(buf_text(&c->result.why), 0, NULL);
+
+		if (said) {
+			json_decref(v->last);
+			v->last = said;
+			v->judged = now_of(v);
+		} else {
+			log_msg(LOG_ERR, "a verdict could not be recorded: %s",
+				strerror(-c->result.err));
+		}
+	}
+	change_free(c);
+	wake(v, j);
+	free(j);
+	check_waiters(v);
+}
+
+/* --- who waits --- */
+
+static int is_over(const struct verdict_state *v, const struct waiter *w)
+{
+	const struct probe *p;
+
+	LL_FOREACH(v->probes, p)
+		if (p->running && p->stamp <= w->stamp && (!w->probe || w->probe == p->id))
+			return 0;
+	return 1;
+}
+
+static void check_waiters(struct verdict_state *v)
+{
+	struct waiter *w, *same;
+
+	LL_FOREACH(v->waiters, w) {
+		int64_t probe = w->probe;
+
+		if (w->asked || !is_over(v, w))
+			continue;
+		LL_FOREACH(v->waiters, same) /* one record serves all whose wait is over */
+			if (same->probe == probe && is_over(v, same))
+				same->asked = 1;
+		if (record(v, probe))
+			log_msg(LOG_ERR, "a verdict could not be recorded: no memory");
+	}
+}
+
+static int wait_for(struct verdict_state *v, int64_t probe, void (*fn)(void *arg), void *arg)
+{
+	struct waiter *w = calloc(1, sizeof(*w));
+
 	if (!w)
 		return -ENOMEM;
-	w->fn = fn;
-	w->arg = arg;
-	w->next = v->waiters;
-	v->waiters = w;
+	*w = (struct waiter){ .probe = probe, .stamp = v->stamp, .fn = fn, .arg = arg };
+	LL_APPEND(v->waiters, w);
+	check_waiters(v);
 	return 0;
+}
+
+/* Is the answer of P, or of all (NULL), young enough? */
+static int is_fresh(struct request *r, const struct verdict_state *v, const struct probe *p)
+{
+	int64_t age = now_of(v) - (p ? p->judged : v->judged);
+
+	if (!(p ? p->judged : v->judged))
+		return 0;
+	return age < field_duration(r->db, THING_CONTROL, 0, "verdict-interval") ||
+	       (p && age < p->interval);
+}
+
+/* What was run: whoever runs below the daemon gets the last verdict: it must not wait for itself. */
+static int is_probes(const struct request *r)
+{
+	return r->tid && caller_descends(r->tid, getpid()) > 0;
+}
+
+int verdict_ready(struct request *r, int64_t probe, void (*fn)(void *arg), void *arg)
+{
+	struct verdict_state *v = r->fs->verdict;
+	struct probe *p;
+
+	if ((!probe && is_fresh(r, v, NULL)) || is_probes(r))
+		return 1;
+	refresh(r, v);
+	p = probe ? find_probe(v, probe) : NULL;
+	if (probe && (!p || !p->listed || is_fresh(r, v, p)) && !(p && p->running))
+		return 1;
+	v->seq = store_seq(v->fs->store);
+	LL_FOREACH(v->probes, p)
+		if (probe ? p->id == probe : p->listed > 0)
+			if (!p->running && (probe || !p->interval || !is_fresh(r, v, p)))
+				probe_start(r, p);
+	return wait_for(v, probe, fn, arg);
 }
 
 int verdict_forget(struct verdict_state *v, void *arg)
 {
-	for (struct waiter **w = &v->waiters; *w; w = &(*w)->next) {
-		struct waiter *gone = *w;
+	struct waiter *w;
 
-		if (gone->arg != arg)
-			continue;
-		*w = gone->next;
-		free(gone);
-		return 1;
-	}
-	return 0;
+	LL_SEARCH_SCALAR(v->waiters, w, arg, arg);
+	if (!w)
+		return 0;
+	LL_DELETE(v->waiters, w);
+	free(w);
+	return 1;
 }
 
 void *verdict_take(struct verdict_state *v)
@@ -476,34 +508,67 @@ void *verdict_take(struct verdict_state *v)
 	return arg;
 }
 
-const char *verdict_of(struct verdict_state *v, int64_t probe, struct buf *detail)
+/* --- what is shown --- */
+
+/* The last roll-up, also of a daemon before this one; NULL: none. */
+static const json_t *last_of(struct request *r)
 {
-	for (const struct probe *p = v->last; p; p = p->next) {
-		if (p->id != probe)
-			continue;
-		if (detail)
-			buf_str(detail, p->detail);
-		return answers[p->answer];
+	struct verdict_state *v = r->fs->verdict;
+
+	if (!v->last) {
+		AUTO_FREE char *text = db_text(r->db, Q(RUN_INPUTS), I(0));
+
+		v->last = text ? json_loads(text, 0, NULL) : NULL;
 	}
-	return NULL;
+	return v->last;
+}
+
+static void show_heads(json_t *heads, struct buf *out)
+{
+	const char *name, *begin = "  head ";
+	json_t *head;
+
+	json_object_foreach(heads, name, head) {
+		buf_str(out, begin);
+		if (json_object_size(heads) > 1)
+			buf_printf(out, "%s:", name);
+		buf_printf(out, "%.8s", json_string_value(head));
+		begin = " ";
+	}
 }
 
 int verdict_show(struct request *r, int64_t id, struct buf *out)
 {
-	struct verdict_state *v = r->fs->verdict;
+	const json_t *last = last_of(r), *probes = json_object_get(last, "probes"), *p;
+	int64_t took = event_int(last, "took");
 	char when[TIME_TEXT];
+	size_t i;
 
 	(void)id;
-	buf_line(out, "%s", roll_up_word(v));
-	if (!v->judged) {
+	if (!last) {
+		buf_line(out, "unknown");
 		buf_line(out, "judged -");
 		return 0;
 	}
-	buf_line(out, "judged %s  seq %lld  took %lld.%02llds", time_text(v->judged_wall, when),
-		 (long long)v->seq, (long long)v->took / 1000, (long long)v->took % 1000 / 10);
-	for (const struct probe *p = v->last; p; p = p->next)
-		buf_line(out, "%-20s %-8s %s", p->name, answers[p->answer], p->detail);
-	if (!v->last)
+	buf_line(out, "%s", event_text(last, "verdict"));
+	buf_printf(out, "judged %s  seq %lld", time_text(event_int(last, "at"), when),
+		   (long long)event_int(last, "seq"));
+	show_heads(json_object_get(last, "heads"), out);
+	buf_line(out, "  took %lld.%02llds", (long long)took / 1000, (long long)took % 1000 / 10);
+	json_array_foreach(probes, i, p)
+		buf_line(out, "%-20s %-8s %s", event_text(p, "probe"), event_text(p, "answer"),
+			 event_text(p, "detail"));
+	if (!json_array_size(probes))
 		buf_line(out, "no probes: mkdir probes/NAME; echo COMMAND > probes/NAME/command");
+	return 0;
+}
+
+int verdict_json_show(struct request *r, int64_t id, struct buf *out)
+{
+	const json_t *last = last_of(r);
+	AUTO_FREE char *text = last ? json_dumps(last, JSON_COMPACT) : NULL;
+
+	(void)id;
+	buf_line(out, "%s", text ? text : "{\"verdict\":\"unknown\"}");
 	return 0;
 }

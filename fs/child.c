@@ -1,0 +1,604 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pwd.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <utlist.h>
+
+#include "backend/buf.h"
+#include "backend/clean.h"
+#include "backend/probe.h"
+#include "fs/caller.h"
+#include "fs/child.h"
+
+#define OUTPUT_MAX 65536
+#define ERRORS_MAX 4096
+#define ARGS_MAX 400
+#define NOBODY 65534
+#define STATUS_FD 3 /* where bubblewrap tells how it went */
+#define SELF_FD 4   /* this program */
+
+enum stream_of { OUTPUT, ERRORS, STATUS, STREAMS };
+
+struct stream {
+	struct child *c;
+	int fd; /* -1: none */
+	size_t max;
+	struct buf text; /* at most max + 1 bytes */
+};
+
+struct child {
+	struct loop *loop;
+	json_t *ask;
+	int64_t timeout;
+	const char *mountpoint;
+	child_fn *done;
+	void *arg;
+	pid_t pid;	    /* also its process group */
+	int pidfd, timer;   /* -1: none */
+	int timed_out;
+	int naked;	    /* run without a sandbox */
+	char why_naked[160];
+	struct stream streams[STREAMS];
+	struct child *prev, *next;
+};
+
+static struct child *children;
+static uid_t nobody = NOBODY;
+static gid_t nogroup = NOBODY;
+static int64_t adopted_since; /* start of the first that was run naked, clock ticks; 0: none yet */
+
+/* --- the command line --- */
+
+struct args {
+	char *v[ARGS_MAX];
+	int n;
+	int err;
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct args *a, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (a->n >= ARGS_MAX - 1) {
+		a->err = -E2BIG;
+		return;
+	}
+	va_start(ap, fmt);
+	if (vasprintf(&a->v[a->n], fmt, ap) < 0) {
+		a->v[a->n] = NULL;
+		a->err = -ENOMEM;
+	} else {
+		a->n++;
+	}
+	va_end(ap);
+}
+
+static void add_words(struct args *a, const char *words)
+{
+	AUTO_FREE char *copy = strdup(words);
+
+	for (char *rest = copy, *word; copy && (word = strtok_r(rest, " ", &rest));)
+		add(a, "%s", word);
+	if (!copy)
+		a->err = -ENOMEM;
+}
+
+static void args_free(struct args *a)
+{
+	for (int i = 0; i < a->n; i++)
+		free(a->v[i]);
+}
+
+static unsigned flags_of(const struct child *c)
+{
+	return (unsigned)json_integer_value(json_object_get(c->ask, "flags"));
+}
+
+/* Who looks into repositories has to see them wherever they are, and writes nothing. */
+static void add_sandbox(struct args *a, const struct child *c)
+{
+	add_words(a, "bwrap --ro-bind / / --dev /dev --proc /proc");
+	if (!(flags_of(c) & PROBE_OWNER)) {
+		add_words(a, "--perms 1777 --size 67108864 --tmpfs /tmp");
+		if (strncmp(c->mountpoint, "/tmp/", 5) == 0) {
+			add(a, "--ro-bind");
+			add(a, "%s", c->mountpoint);
+			add(a, "%s", c->mountpoint);
+		}
+	}
+	add_words(a, "--unshare-pid --unshare-ipc --unshare-uts --unshare-cgroup-try");
+	if (!(flags_of(c) & PROBE_NETWORK))
+		add(a, "--unshare-net");
+	if (geteuid() != 0)
+		add(a, "--unshare-user");
+	add_words(a, "--die-with-parent --new-session --chdir /");
+	add(a, "--json-status-fd");
+	add(a, "%d", STATUS_FD);
+	add(a, "--");
+}
+
+static void add_user(struct args *a, const struct child *c)
+{
+	add(a, "setpriv");
+	if (geteuid() == 0 && !(flags_of(c) & PROBE_OWNER)) {
+		add(a, "--reuid=%u", nobody);
+		add(a, "--regid=%u", nogroup);
+		add_words(a, "--clear-groups --inh-caps=-all --bounding-set=-all");
+	}
+	add_words(a, "--no-new-privs --");
+	/* of the uid, everywhere: one of ours that is run naked has all its others to count in */
+	if (!c->naked || geteuid() == 0)
+		add_words(a, "prlimit --nproc=512 --");
+}
+
+static void make_args(struct args *a, const struct child *c)
+{
+	const json_t *argv = json_object_get(c->ask, "argv"), *arg;
+	size_t i;
+
+	add_words(a, "prlimit --core=0 --nofile=256 --fsize=67108864");
+	add(a, "--cpu=%lld", (long long)(c->timeout / 1000 + 1));
+	if (!(flags_of(c) & PROBE_SELF))
+		add(a, "--as=4294967296");
+	add(a, "--");
+	if (!c->naked)
+		add_sandbox(a, c);
+	add_user(a, c);
+	json_array_foreach(argv, i, arg) {
+		if (!i && flags_of(c) & PROBE_SELF)
+			add(a, CALLER_FD_PATH, SELF_FD);
+		else
+			add(a, "%s", json_string_value(arg));
+	}
+	a->v[a->n] = NULL;
+}
+
+/* --- ends --- */
+
+static void unwatch(struct loop *l, int *fd)
+{
+	if (*fd < 0)
+		return;
+	loop_unwatch(l, *fd);
+	(void)close(*fd);
+	*fd = -1;
+}
+
+static void kill_child(struct child *c)
+{
+	if (!c->pid)
+		return;
+	(void)kill(-c->pid, SIGKILL);
+	(void)kill(c->pid, SIGKILL); /* it may have gone into another group */
+}
+
+static void close_all(struct child *c)
+{
+	for (int i = 0; i < STREAMS; i++)
+		unwatch(c->loop, &c->streams[i].fd);
+	unwatch(c->loop, &c->pidfd);
+	unwatch(c->loop, &c->timer);
+	c->pid = 0;
+}
+
+static void child_free(struct child *c)
+{
+	close_all(c);
+	for (int i = 0; i < STREAMS; i++)
+		buf_free(&c->streams[i].text);
+	json_decref(c->ask);
+	DL_DELETE(children, c);
+	free(c);
+}
+
+void child_drop(struct child *c)
+{
+	struct loop *l = c->loop;
+
+	kill_child(c);
+	if (c->pid)
+		(void)waitpid(c->pid, NULL, 0);
+	child_free(c);
+	child_sweep(l);
+}
+
+static void first_line(const struct buf *text, const char *prefix, char *out, size_t n)
+{
+	const char *s = buf_text(text), *found = *prefix ? strstr(s, prefix) : s;
+
+	(void)snprintf(out, n, "%.*s", (int)strcspn(found ? found : "", "\n"), found ? found : "");
+}
+
+/* How it ended by itself: bubblewrap answers 128 and more for a signal, as a shell does. */
+static void put_status(const struct child *c, const siginfo_t *si, json_t *out)
+{
+	int status = si->si_status, signal = si->si_code != CLD_EXITED;
+
+	if (!signal && !c->naked && status > 128 && status < 128 + 65) {
+		signal = 1;
+		status -= 128;
+	}
+	(void)json_object_set_new(out, signal ? "signal" : "status", json_integer(status));
+}
+
+static json_t *result_of(const struct child *c, const siginfo_t *si)
+{
+	const struct buf *output = &c->streams[OUTPUT].text;
+	json_t *out = json_pack("{s:O}", "argv", json_object_get(c->ask, "argv"));
+	char line[200];
+
+	if (c->timed_out)
+		(void)json_object_set_new(out, "failed", json_string("time-out"));
+	else if (output->n > OUTPUT_MAX)
+		(void)json_object_set_new(out, "failed",
+					  json_string("more than 64 KiB of output"));
+	else
+		put_status(c, si, out);
+	if (!c->timed_out && output->n <= OUTPUT_MAX)
+		(void)json_object_set_new(out, "output", json_stringn(buf_text(output), output->n));
+	first_line(&c->streams[ERRORS].text, "", line, sizeof(line));
+	(void)json_object_set_new(out, "errors", json_string(line));
+	if (c->naked)
+		(void)json_object_set_new(out, "unsandboxed", json_string(c->why_naked));
+	return out;
+}
+
+/* Did bubblewrap not come so far as to start it? What it says is then no answer of the probe's. */
+static int never_began(const struct child *c)
+{
+	return !c->naked && !c->timed_out && c->streams[OUTPUT].text.n <= OUTPUT_MAX &&
+	       !strstr(buf_text(&c->streams[STATUS].text), "\"exit-code\"");
+}
+
+static int begin(struct child *c);
+
+static void ended(struct child *c, const siginfo_t *si)
+{
+	child_fn *done = c->done;
+	struct loop *l = c->loop;
+	void *arg = c->arg;
+	json_t *result;
+
+	close_all(c);
+	if (never_began(c)) {
+		first_line(&c->streams[ERRORS].text, "bwrap:", c->why_naked, sizeof(c->why_naked));
+		if (!*c->why_naked)
+			(void)snprintf(c->why_naked, sizeof(c->why_naked),
+				       "bubblewrap cannot be started");
+		c->naked = 1;
+		if (!begin(c))
+			return;
+	}
+	result = result_of(c, si);
+	child_free(c);
+	child_sweep(l);
+	done(result, arg);
+}
+
+/* --- while it runs --- */
+
+static void on_stream(void *arg)
+{
+	struct stream *s = arg;
+	char chunk[16384];
+	ssize_t n = read(s->fd, chunk, sizeof(chunk));
+	size_t room = s->max + 1 - s->text.n;
+
+	if (n > 0)
+		buf_add(&s->text, chunk, (size_t)n < room ? (size_t)n : room);
+	if (s == &s->c->streams[OUTPUT] && s->text.n > s->max) {
+		kill_child(s->c);
+		unwatch(s->c->loop, &s->fd);
+	} else if (n == 0 || (n < 0 && errno != EAGAIN)) {
+		unwatch(s->c->loop, &s->fd);
+	}
+}
+
+static void on_exit_of(void *arg)
+{
+	struct child *c = arg;
+	siginfo_t si = { .si_pid = 0 };
+
+	if (waitid(P_PIDFD, (id_t)c->pidfd, &si, WEXITED | WNOWAIT | WNOHANG) || !si.si_pid)
+		return;
+	kill_child(c); /* the group, while its leader still keeps the number */
+	for (int i = 0; i < STREAMS; i++) {
+		struct stream *s = &c->streams[i];
+
+		while (s->fd >= 0 &&
+		       poll(&(struct pollfd){ .fd = s->fd, .events = POLLIN }, 1, 0) > 0)
+			on_stream(s);
+	}
+	(void)waitid(P_PIDFD, (id_t)c->pidfd, &si, WEXITED | WNOHANG);
+	ended(c, &si);
+}
+
+static void on_timeout(void *arg)
+{
+	struct child *c = arg;
+	uint64_t n;
+
+	(void)!read(c->timer, &n, sizeof(n));
+	c->timed_out = 1;
+	kill_child(c);
+}
+
+/* --- orphans of those that were run naked --- */
+
+static int64_t start_of(pid_t pid)
+{
+	struct proc p;
+
+	return caller_proc(pid, &p) ? 0 : p.start;
+}
+
+/* Is it one of those that run, or of theirs? */
+static int is_of_child(pid_t pid)
+{
+	struct child *c;
+
+	DL_FOREACH(children, c)
+		if (c->pid && caller_descends(pid, c->pid) != 0)
+			return 1;
+	return 0;
+}
+
+static int naked_runs(void)
+{
+	struct child *c;
+
+	DL_FOREACH(children, c)
+		if (c->naked && c->pid)
+			return 1;
+	return 0;
+}
+
+struct sweep {
+	int signal;
+	int found;
+};
+
+/* Who came below us after the first child, and is none that runs, was left behind by one. */
+static int end_orphan(const struct proc *p, void *arg)
+{
+	struct sweep *s = arg;
+
+	if (p->start < adopted_since || p->pid == getpid() ||
+	    caller_descends(p->pid, getpid()) <= 0 || is_of_child(p->pid))
+		return 0;
+	(void)kill(p->pid, s->signal);
+	(void)waitpid(p->pid, NULL, WNOHANG);
+	s->found = 1;
+	return 0;
+}
+
+/* First they are stopped, so that none starts others meanwhile. 1: there were some. */
+static int end_orphans(void)
+{
+	struct sweep stop = { .signal = SIGSTOP }, end = { .signal = SIGKILL };
+
+	(void)caller_each(end_orphan, &stop);
+	if (stop.found)
+		(void)caller_each(end_orphan, &end);
+	return stop.found;
+}
+
+struct orphan {
+	struct loop *loop;
+	int fd;
+};
+
+static struct orphan sweeping = { .fd = -1 };
+
+static void on_sweep(void *arg)
+{
+	struct orphan *o = arg;
+	uint64_t n;
+
+	(void)!read(o->fd, &n, sizeof(n));
+	unwatch(o->loop, &o->fd);
+	child_sweep(o->loop);
+}
+
+/* Look again soon: children of those that were ended come to us by then. */
+static void sweep_again(struct loop *l)
+{
+	struct itimerspec soon = { .it_value = { 0, 2000000 } };
+
+	sweeping.loop = l;
+	sweeping.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (sweeping.fd >= 0 && (timerfd_settime(sweeping.fd, 0, &soon, NULL) ||
+				 loop_watch(l, sweeping.fd, on_sweep, &sweeping))) {
+		(void)close(sweeping.fd);
+		sweeping.fd = -1;
+	}
+}
+
+void child_sweep(struct loop *l)
+{
+	if (adopted_since && sweeping.fd < 0 && !naked_runs() && end_orphans())
+		sweep_again(l);
+}
+
+int child_adopt(void)
+{
+	const struct passwd *p = getpwnam("nobody");
+
+	if (p) {
+		nobody = p->pw_uid;
+		nogroup = p->pw_gid;
+	}
+	return prctl(PR_SET_CHILD_SUBREAPER, 1) ? -errno : 0;
+}
+
+void child_end_all(struct loop *l)
+{
+	while (children)
+		child_drop(children);
+	unwatch(l, &sweeping.fd);
+	while (adopted_since && end_orphans())
+		;
+}
+
+/* --- the start --- */
+
+static char **make_env(const struct child *c, struct args *env)
+{
+	const char *path = getenv("PATH");
+
+	add(env, "PATH=%s",
+	    path ? path : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+	add(env, "GIT_OPTIONAL_LOCKS=0");
+	add(env, "LC_ALL=C.UTF-8");
+	add(env, "COORD_MOUNT=%s", c->mountpoint);
+	env->v[env->n] = NULL;
+	return env->v;
+}
+
+static int spawn(struct child *c, const int ends[STREAMS], int self)
+{
+	struct args args = { .n = 0 }, env = { .n = 0 };
+	posix_spawn_file_actions_t fa;
+	posix_spawnattr_t at;
+	sigset_t none;
+	int err;
+
+	make_args(&args, c);
+	(void)make_env(c, &env);
+	(void)sigemptyset(&none);
+	(void)posix_spawn_file_actions_init(&fa);
+	(void)posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
+	(void)posix_spawn_file_actions_adddup2(&fa, ends[OUTPUT], 1);
+	(void)posix_spawn_file_actions_adddup2(&fa, ends[ERRORS], 2);
+	(void)posix_spawn_file_actions_adddup2(&fa, ends[STATUS], STATUS_FD);
+	(void)posix_spawn_file_actions_adddup2(&fa, self, SELF_FD);
+	(void)posix_spawn_file_actions_addclosefrom_np(&fa, SELF_FD + 1);
+	(void)posix_spawn_file_actions_addchdir_np(&fa, "/");
+	(void)posix_spawnattr_init(&at);
+	(void)posix_spawnattr_setflags(&at, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
+	(void)posix_spawnattr_setpgroup(&at, 0);
+	(void)posix_spawnattr_setsigmask(&at, &none);
+	err = args.err || env.err ?
+		      -args.err :
+		      posix_spawnp(&c->pid, args.v[0], &fa, &at, args.v, env.v);
+	(void)posix_spawn_file_actions_destroy(&fa);
+	(void)posix_spawnattr_destroy(&at);
+	args_free(&args);
+	args_free(&env);
+	if (err)
+		c->pid = 0;
+	return -err;
+}
+
+/* A descriptor above those that a child gets, so that dup2 does not tread on it. */
+static int lift(int fd)
+{
+	int up = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, SELF_FD + 1);
+
+	if (fd >= 0)
+		(void)close(fd);
+	return up;
+}
+
+static int open_streams(struct child *c, int ends[STREAMS])
+{
+	static const size_t maxima[] = { OUTPUT_MAX, ERRORS_MAX, ERRORS_MAX };
+
+	for (int i = 0; i < STREAMS; i++) {
+		struct stream *s = &c->streams[i];
+		int fds[2];
+
+		s->c = c;
+		s->max = maxima[i];
+		buf_clear(&s->text);
+		if (pipe2(fds, O_CLOEXEC))
+			return -errno;
+		ends[i] = lift(fds[1]);
+		s->fd = fds[0];
+		if (ends[i] < 0 || fcntl(s->fd, F_SETFL, O_NONBLOCK))
+			return -errno;
+	}
+	return 0;
+}
+
+static int watch(struct child *c)
+{
+	struct itimerspec when = { .it_value = { c->timeout / 1000,
+						 c->timeout % 1000 * 1000000 + 1 } };
+	int err = 0;
+
+	c->pidfd = pidfd_open(c->pid, 0);
+	c->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (c->pidfd < 0 || c->timer < 0 || timerfd_settime(c->timer, 0, &when, NULL))
+		return -errno;
+	for (int i = 0; !err && i < STREAMS; i++)
+		err = loop_watch(c->loop, c->streams[i].fd, on_stream, &c->streams[i]);
+	if (!err)
+		err = loop_watch(c->loop, c->timer, on_timeout, c);
+	return err ? err : loop_watch(c->loop, c->pidfd, on_exit_of, c);
+}
+
+static int begin(struct child *c)
+{
+	int ends[STREAMS] = { -1, -1, -1 }, self = lift(caller_self());
+	int err = self < 0 ? -EBADF : open_streams(c, ends);
+
+	if (!err)
+		err = spawn(c, ends, self);
+	for (int i = 0; i < STREAMS; i++)
+		if (ends[i] >= 0)
+			(void)close(ends[i]);
+	if (self >= 0)
+		(void)close(self);
+	if (!err && c->naked && !adopted_since)
+		adopted_since = start_of(c->pid);
+	if (!err)
+		err = watch(c);
+	if (!err)
+		return 0;
+	kill_child(c);
+	if (c->pid)
+		(void)waitpid(c->pid, NULL, 0);
+	close_all(c);
+	return err;
+}
+
+struct child *child_start(struct loop *l, const json_t *ask, int64_t timeout,
+			  const char *mountpoint, child_fn *done, void *arg, const char **why)
+{
+	struct child *c = calloc(1, sizeof(*c));
+	int err;
+
+	if (!c) {
+		*why = strerror(ENOMEM);
+		return NULL;
+	}
+	c->loop = l;
+	c->ask = json_deep_copy(ask);
+	c->timeout = timeout;
+	c->mountpoint = mountpoint;
+	c->done = done;
+	c->arg = arg;
+	c->pidfd = c->timer = -1;
+	for (int i = 0; i < STREAMS; i++)
+		c->streams[i].fd = -1;
+	DL_APPEND(children, c);
+	err = begin(c);
+	if (!err)
+		return c;
+	*why = strerror(-err);
+	child_free(c);
+	return NULL;
+}
