@@ -361,8 +361,8 @@ static int emit_set(struct tx *tx, const struct change *c, const struct target *
 		(void)json_object_set_new(body, "refusals", json_integer(t->session.refusals));
 		(void)json_object_set_new(body, "verdict",
 					  json_string(verdict ? verdict : "unknown"));
-		(void)json_object_set_new(
-			body, "judged", json_integer(db_get(tx->db, 0, Q(RUN_AT), I(0))));
+		(void)json_object_set_new(body, "judged",
+					  json_integer(db_get(tx->db, 0, Q(RUN_AT), I(0))));
 	}
 	return tx_emit(tx, "set", body);
 }

@@ -45,10 +45,10 @@ struct child {
 	const char *mountpoint;
 	child_fn *done;
 	void *arg;
-	pid_t pid;	    /* also its process group */
-	int pidfd, timer;   /* -1: none */
+	pid_t pid;	  /* also its process group */
+	int pidfd, timer; /* -1: none */
 	int timed_out;
-	int naked;	    /* run without a sandbox */
+	int naked; /* run without a sandbox */
 	char why_naked[160];
 	struct stream streams[STREAMS];
 	struct child *prev, *next;
@@ -233,17 +233,30 @@ static void put_status(const struct child *c, const siginfo_t *si, json_t *out)
 	(void)json_object_set_new(out, signal ? "signal" : "status", json_integer(status));
 }
 
+/* What was run last could not start the program itself: why not; NULL: it could. */
+static const char *not_started(const struct child *c, int status)
+{
+	const char *text = buf_text(&c->streams[ERRORS].text), *why;
+
+	if ((status != 126 && status != 127) ||
+	    (strncmp(text, "prlimit: failed to execute ", 27) != 0 &&
+	     strncmp(text, "setpriv: failed to execute ", 27) != 0))
+		return NULL;
+	why = strstr(text, ": No such file");
+	return why ? "not found" : "cannot be executed";
+}
+
 static json_t *result_of(const struct child *c, const siginfo_t *si)
 {
 	const struct buf *output = &c->streams[OUTPUT].text;
 	json_t *out = json_pack("{s:O}", "argv", json_object_get(c->ask, "argv"));
+	const char *failed = c->timed_out	    ? "time-out" :
+			     output->n > OUTPUT_MAX ? "more than 64 KiB of output" :
+						      not_started(c, si->si_status);
 	char line[200];
 
-	if (c->timed_out)
-		(void)json_object_set_new(out, "failed", json_string("time-out"));
-	else if (output->n > OUTPUT_MAX)
-		(void)json_object_set_new(out, "failed",
-					  json_string("more than 64 KiB of output"));
+	if (failed)
+		(void)json_object_set_new(out, "failed", json_string(failed));
 	else
 		put_status(c, si, out);
 	if (!c->timed_out && output->n <= OUTPUT_MAX)
@@ -490,9 +503,8 @@ static int spawn(struct child *c, const int ends[STREAMS], int self)
 	(void)posix_spawnattr_setflags(&at, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
 	(void)posix_spawnattr_setpgroup(&at, 0);
 	(void)posix_spawnattr_setsigmask(&at, &none);
-	err = args.err || env.err ?
-		      -args.err :
-		      posix_spawnp(&c->pid, args.v[0], &fa, &at, args.v, env.v);
+	err = args.err || env.err ? -args.err :
+				    posix_spawnp(&c->pid, args.v[0], &fa, &at, args.v, env.v);
 	(void)posix_spawn_file_actions_destroy(&fa);
 	(void)posix_spawnattr_destroy(&at);
 	args_free(&args);

@@ -89,11 +89,11 @@ static const struct kind probe_kind = THING_KIND(THING_PROBE, is_kind);
 	}
 
 /* Reading it runs this probe alone; of a fed one it is where it is fed. */
-#define ANSWER(r, m, kind_name, st)                                                            \
-	{                                                                                      \
-		.type = NODE_FILE, .row = (r), .name = "verdict", .mode = (m),                 \
-		.of = THING_PROBE, .only = (kind_name), .flags = NODE_OWNER | NODE_VERDICT,    \
-		.show = answer_show, .store = (st)                                             \
+#define ANSWER(r, m, kind_name, st)                                                               \
+	{                                                                                         \
+		.type = NODE_FILE, .row = (r), .name = "verdict", .mode = (m), .of = THING_PROBE, \
+		.only = (kind_name), .flags = NODE_OWNER | NODE_VERDICT, .show = answer_show,     \
+		.store = (st)                                                                     \
 	}
 
 static const struct node probe[] = {

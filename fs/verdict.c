@@ -61,11 +61,11 @@ struct verdict_state {
 	struct loop *loop;
 	struct probe *probes; /* by name */
 	struct waiter *waiters;
-	int64_t stamp;	 /* runs begun */
-	int64_t judged;	 /* ms since boot; 0: never */
-	int recording;	 /* changes on their way to the writer */
-	int64_t seq;	 /* the last event when the runs began that are judged next */
-	json_t *last;	 /* the last roll-up, as the writer decided it; NULL: none */
+	int64_t stamp;	/* runs begun */
+	int64_t judged; /* ms since boot; 0: never */
+	int recording;	/* changes on their way to the writer */
+	int64_t seq;	/* the last event when the runs began that are judged next */
+	json_t *last;	/* the last roll-up, as the writer decided it; NULL: none */
 };
 
 /* What was asked to be recorded. */
@@ -196,13 +196,13 @@ static void program_start(struct probe *p, const json_t *ask, int64_t timeout)
 		return;
 	g->p = p;
 	LL_APPEND(p->programs, g);
-	g->child = child_start(p->v->loop, ask, timeout, p->v->fs->mountpoint, program_ended, g,
-			       &why);
+	g->child =
+		child_start(p->v->loop, ask, timeout, p->v->fs->mountpoint, program_ended, g, &why);
 	if (g->child)
 		p->running++;
 	else
-		g->result = json_pack("{s:O,s:s}", "argv", json_object_get(ask, "argv"), "failed",
-				      why);
+		g->result =
+			json_pack("{s:O,s:s}", "argv", json_object_get(ask, "argv"), "failed", why);
 }
 
 static void probe_start(struct request *r, struct probe *p)
@@ -270,8 +270,7 @@ static void probe_refresh(struct request *r, struct probe *p)
 	p->shadow = enabled && strcmp(enabled, "shadow") == 0;
 	if (!p->running)
 		p->kind = probe_kind_of(r->db, p->id, p->name);
-	p->interval = p->kind->interval ? 0 :
-					  field_duration(r->db, THING_PROBE, p->id, "interval");
+	p->interval = p->kind->interval ? 0 : field_duration(r->db, THING_PROBE, p->id, "interval");
 }
 
 static void refresh(struct request *r, struct verdict_state *v)
