@@ -495,9 +495,10 @@ static int spawn(struct child *c, const int ends[STREAMS], int self)
 	(void)posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
 	(void)posix_spawn_file_actions_adddup2(&fa, ends[OUTPUT], 1);
 	(void)posix_spawn_file_actions_adddup2(&fa, ends[ERRORS], 2);
-	(void)posix_spawn_file_actions_adddup2(&fa, ends[STATUS], STATUS_FD);
-	(void)posix_spawn_file_actions_adddup2(&fa, self, SELF_FD);
-	(void)posix_spawn_file_actions_addclosefrom_np(&fa, SELF_FD + 1);
+	if (!c->naked)
+		(void)posix_spawn_file_actions_adddup2(&fa, ends[STATUS], STATUS_FD);
+	if (flags_of(c) & PROBE_SELF)
+		(void)posix_spawn_file_actions_adddup2(&fa, self, SELF_FD);
 	(void)posix_spawn_file_actions_addchdir_np(&fa, "/");
 	(void)posix_spawnattr_init(&at);
 	(void)posix_spawnattr_setflags(&at, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
