@@ -15,6 +15,7 @@ const char *const probe_words[3] = { "dry", "supply", "unknown" };
 static const struct probe_kind *const kinds[] = {
 	&probe_command,
 	&probe_fed,
+	&probe_invariants,
 };
 
 #define KINDS ((int)(sizeof(kinds) / sizeof(kinds[0])))

@@ -4,6 +4,6 @@
 
 #include "backend/probe.h"
 
-extern const struct probe_kind probe_command, probe_fed;
+extern const struct probe_kind probe_command, probe_fed, probe_invariants;
 
 #endif

@@ -102,6 +102,13 @@ SQL(ARTIFACTS_LIVE, "UPDATE artifacts SET live = ? WHERE task = ?")
 SQL(ARTIFACTS_HELD, "SELECT a.name, a.task, g.name, coalesce(s.name, '-'), g.expires FROM held a"
     " JOIN board b ON b.task = a.task JOIN grants g ON g.token = b.token"
     " LEFT JOIN sessions s ON s.id = g.session ORDER BY a.name, a.task")
+SQL(ARTIFACTS_CLAIMED, "SELECT a.name, coalesce(s.name, '-'), g.name, 0 FROM held a"
+    " JOIN board b ON b.task = a.task JOIN grants g ON g.token = b.token"
+    " LEFT JOIN sessions s ON s.id = g.session ORDER BY a.name, a.task")
+/* Of sessions that ended at ?1 or later, the latest claim first. A session's grants are younger than it is. */
+SQL(ARTIFACTS_ENDED, "SELECT a.name, s.name, g.name, s.ended FROM grants g CROSS JOIN sessions s ON s.id = g.session"
+    " CROSS JOIN artifacts a ON a.task = g.task WHERE g.ended > 0 AND s.ended >= ?1"
+    " AND g.token > (SELECT min(id) FROM sessions WHERE ended >= ?1) ORDER BY g.token DESC LIMIT ?2")
 SQL(HELD_ADD, "INSERT INTO held(stem, task, name) VALUES(?, ?, ?)")
 SQL(HELD_REMOVE, "DELETE FROM held WHERE stem = ? AND task = ? AND name = ?")
 SQL(WANTED_AT, "SELECT 1 FROM artifacts WHERE live > 0 AND stem = ?1 AND task <> ?2 LIMIT 1")
