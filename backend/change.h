@@ -78,6 +78,7 @@ extern const char *const thing_words[THING_KINDS];
 #define CHANGE_GO_ON 4u	 /* set, append: the first goes on where the last line ends */
 #define CHANGE_SHARED 8u /* lock: with others who share it */
 #define CHANGE_SURE 32u	 /* when the disk is full or memory lacks: tried again later, not refused */
+#define CHANGE_ONCE 64u	 /* add: unless there was one of that name ever */
 #define CHANGE_WAIT 16u	 /* lock: wait in line instead of being refused */
 
 struct result {

@@ -40,7 +40,7 @@ static int look_repository(struct probe_look *l, int64_t id, const char *name, j
 
 	if (json_array_append_new(list, json_pack("{s:s, s:s?}", "name", name, "path", path)))
 		return -ENOMEM;
-	buf_printf(&argv, "coordfs\ninspect\n%s", path ? path : "");
+	buf_printf(&argv, "coordfs\ninspect\n--as-owner\n%s", path ? path : "");
 	if (argv.err)
 		return -ENOMEM;
 	return path ? probe_ask(l, argv.p, PROBE_SELF | PROBE_OWNER) : 0;

@@ -25,6 +25,8 @@ int rule_add(struct tx *tx, const struct change *c)
 	if (name_check(c->name, strlen(c->name)))
 		return tx_refuse(tx, EINVAL, "use A-Z a-z 0-9 . _ : @ + # -", "not a name for a %s",
 				 word);
+	if (c->flags & CHANGE_ONCE && db_get(tx->db, 0, Q(THING_EVER), I(c->of), T(c->name)))
+		return 0;
 	got = read_thing_named(tx->db, c->of, c->name, &th);
 	if (got)
 		return got < 0 ? tx_fail(tx, got) :

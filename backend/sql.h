@@ -247,6 +247,7 @@ SQL(THING_GONE, "UPDATE things SET gone = ? WHERE id = ?")
 #define THING_COLUMNS "SELECT id, kind, name, uid FROM things "
 SQL(THING, THING_COLUMNS "WHERE id = ? AND gone = 0")
 SQL(THING_NAMED, THING_COLUMNS "WHERE kind = ? AND name = ? AND gone = 0")
+SQL(THING_EVER, "SELECT 1 FROM things WHERE kind = ? AND name = ? LIMIT 1")
 SQL(THINGS, THING_COLUMNS "WHERE kind = ? AND gone = 0 ORDER BY name")
 
 /* what probes said; probe 0: the roll-up */

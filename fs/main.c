@@ -349,6 +349,7 @@ static int open_mount(struct daemon *d, const struct mount_options *o)
 static void loop_run(struct daemon *d)
 {
 	watch_start(d->fs.watch);
+	verdict_start(d->fs.verdict);
 	arm(d);
 	while (!d->loop.stop) {
 		loop_once(&d->loop);

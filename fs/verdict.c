@@ -88,6 +88,33 @@ struct verdict_state *verdict_new(struct fs *fs, struct loop *loop)
 	return v;
 }
 
+static void provided(struct change *c)
+{
+	if (c->result.err)
+		log_msg(LOG_ERR, "probe %s cannot be made: %s", c->name, strerror(-c->result.err));
+	change_free(c);
+}
+
+void verdict_start(struct verdict_state *v)
+{
+	const struct probe_kind *k;
+
+	for (int i = 0; (k = probe_builtin(i)); i++) {
+		struct change *c = change_new(CHANGE_ADD);
+
+		if (!c)
+			return;
+		c->of = THING_PROBE;
+		c->flags = CHANGE_ONCE;
+		c->actor.uid = v->fs->owner;
+		c->actor.is_operator = c->actor.is_owner = 1;
+		(void)snprintf(c->name, sizeof(c->name), "%s", k->name);
+		c->op = "mkdir probes/NAME";
+		c->done = provided;
+		store_commit(v->fs->store, c);
+	}
+}
+
 static void programs_free(struct probe *p)
 {
 	struct program *g, *next;
@@ -296,16 +323,18 @@ static void refresh(struct request *r, struct verdict_state *v)
 
 /* --- the record --- */
 
-/* The head of each repository that was looked at. */
+/* The head of each repository that was looked at: one program for each that has a path. */
 static void put_heads(const json_t *seen, json_t *heads)
 {
-	const json_t *repos = json_object_get(seen, "repositories"), *repo;
-	size_t i;
+	const json_t *programs = json_object_get(seen, "programs"), *repo;
+	size_t i, ran = 0;
 
-	json_array_foreach(repos, i, repo) {
-		const json_t *p = json_array_get(json_object_get(seen, "programs"), i);
-		json_t *found = json_loads(event_text(p, "output"), 0, NULL);
+	json_array_foreach(json_object_get(seen, "repositories"), i, repo) {
+		json_t *found;
 
+		if (!json_is_string(json_object_get(repo, "path")))
+			continue;
+		found = json_loads(event_text(json_array_get(programs, ran++), "output"), 0, NULL);
 		if (*event_text(found, "head"))
 			(void)json_object_set(heads, event_text(repo, "name"),
 					      json_object_get(found, "head"));

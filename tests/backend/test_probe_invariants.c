@@ -394,7 +394,7 @@ Test(probe_invariants_look, each_repository_is_inspected_as_its_owner)
 	cr_expect_eq(event_int(ask, "flags"), PROBE_SELF | PROBE_OWNER);
 	cr_expect_str_eq(json_string_value(json_array_get(json_object_get(ask, "argv"), 1)),
 			 "inspect");
-	cr_expect_str_eq(json_string_value(json_array_get(json_object_get(ask, "argv"), 2)),
+	cr_expect_str_eq(json_string_value(json_array_get(json_object_get(ask, "argv"), 3)),
 			 "/srv/my web");
 }
 

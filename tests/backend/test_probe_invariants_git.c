@@ -87,7 +87,7 @@ static const char *judged(void)
 	store_read_end(f.store);
 	json_array_foreach(l.asked, i, ask)
 		(void)json_array_append_new(programs, inspect(json_string_value(json_array_get(
-							      json_object_get(ask, "argv"), 2))));
+							      json_object_get(ask, "argv"), 3))));
 	(void)json_object_set_new(l.inputs, "programs", programs);
 	probe_invariants.judge(l.inputs, &said);
 	json_decref(l.inputs);

@@ -58,7 +58,7 @@ static void sessions_in_every_way(int64_t s)
 			 .text = "noop", .owner = 1));
 	assert_ok(commit(&f, CHANGE_ADD, .of = THING_PROBE, .name = "p", .owner = 1));
 	assert_ok(commit(&f, CHANGE_REMOVE, .of = THING_PROBE, .name = "p", .owner = 1));
-	assert_ok(commit(&f, CHANGE_JUDGED, .text = "dry"));
+	assert_ok(commit(&f, CHANGE_JUDGED, .text = fixture_says("p", "dry", "-", 0)));
 }
 
 Test(project, every_kind_of_event_does_in_a_replay_what_it_did)

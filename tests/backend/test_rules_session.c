@@ -138,7 +138,7 @@ Test(rules_session, its_outcome_is_stamped_with_the_verdict_and_its_refusals)
 	int64_t s = fixture_session(&f, "s1");
 	json_t *e;
 
-	assert_ok(commit(&f, CHANGE_JUDGED, .text = "dry"));
+	assert_ok(commit(&f, CHANGE_JUDGED, .text = fixture_says("p", "dry", "-", 0)));
 	(void)fixture_claim(&f, s, "none");
 	(void)commit(&f, CHANGE_CLAIM, .as = s, .name = "none2", .op = "other");
 	assert_ok(outcome_is(s, "noop"));

@@ -522,3 +522,30 @@ const char *fixture_check(struct fixture *f)
 		(void)snprintf(out, sizeof(out), "offline_check answered %d", found);
 	return out;
 }
+
+/* --- probes --- */
+
+const char *fixture_says(const char *probe, const char *answer, const char *detail, int filed)
+{
+	static char text[512];
+
+	(void)snprintf(text, sizeof(text),
+		       "{\"seq\":0,\"took\":1,\"heads\":{},\"probes\":[{\"probe\":\"%s\","
+		       "\"probe_id\":77,\"answer\":\"%s\",\"detail\":\"%s\",\"filed\":%s,"
+		       "\"shadow\":false,\"at\":1,\"took\":1,\"inputs\":{}}]}",
+		       probe, answer, detail, filed ? "true" : "false");
+	return text;
+}
+
+const char *fixture_judged(struct fixture *f)
+{
+	static char text[512];
+	AUTO_ROWS *r = db_rows(look(f), Q(RUN_LAST), I(77));
+	int got = rows_next(r);
+
+	(void)snprintf(text, sizeof(text), "%s %s", got > 0 ? rows_text(r, 3) : "none",
+		       got > 0 ? rows_text(r, 4) : "");
+	rows_end(&r);
+	store_read_end(f->store);
+	return text;
+}

@@ -151,4 +151,9 @@ const char *fixture_hash(struct fixture *f);
 /* What offline_check finds in the store, as it is now; "" for nothing. Static. */
 const char *fixture_check(struct fixture *f);
 
+/* What CHANGE_JUDGED takes when one probe (its id 77) has answered; static. */
+const char *fixture_says(const char *probe, const char *answer, const char *detail, int filed);
+/* "ANSWER DETAIL" of the last run of that probe that was recorded; static. */
+const char *fixture_judged(struct fixture *f);
+
 #endif
