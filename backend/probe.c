@@ -5,17 +5,18 @@
 #include <string.h>
 
 #include "backend/clean.h"
+#include "backend/field.h"
 #include "backend/probe.h"
 #include "backend/probe_kinds.h"
+#include "backend/text.h"
 #include "backend/tx.h"
 
 const char *const probe_words[3] = { "dry", "supply", "unknown" };
 
 /* The two that anyone can make, then those that go by their names. */
 static const struct probe_kind *const kinds[] = {
-	&probe_command,
-	&probe_fed,
-	&probe_invariants,
+	&probe_command,	   &probe_fed,	&probe_lanes,	 &probe_ideas, &probe_review,
+	&probe_invariants, &probe_lint, &probe_services, &probe_calm,  &probe_supply,
 };
 
 #define KINDS ((int)(sizeof(kinds) / sizeof(kinds[0])))
@@ -80,6 +81,72 @@ const char *probe_count(int64_t n, const char *word)
 
 	(void)snprintf(s, sizeof(said[0]), "%lld %s%s", (long long)n, word, n == 1 ? "" : "s");
 	return s;
+}
+
+const char *probe_span(int64_t ms)
+{
+	static const struct {
+		int64_t ms;
+		const char *unit;
+	} units[] = { { 86400000, "d" }, { 3600000, "h" }, { 60000, "m" }, { 1000, "s" } };
+	static char said[4][32];
+	static unsigned at;
+	char *s = said[at++ % 4];
+	size_t i = 0;
+
+	while (i < 3 && ms < 2 * units[i].ms)
+		i++;
+	(void)snprintf(s, sizeof(said[0]), "%lld%s", (long long)(ms / units[i].ms), units[i].unit);
+	return s;
+}
+
+int probe_setting(struct probe_look *l, const char *name)
+{
+	const struct field *f = field_find(THING_PROBE, name);
+	AUTO_FREE char *text = field_value(l->db, THING_PROBE, l->id, name);
+	int64_t ms = 0;
+	double v = 0;
+	json_t *value;
+
+	if (!text)
+		value = json_null();
+	else if (f->type == FIELD_DURATION && !duration_parse(text, &ms))
+		value = json_integer(ms);
+	else if (f->type == FIELD_NUMBER && !number_parse(text, &v))
+		value = json_real(v);
+	else
+		value = json_string(text);
+	return json_object_set_new(l->inputs, name, value) ? -ENOMEM : 0;
+}
+
+double probe_number(const json_t *inputs, const char *key)
+{
+	return json_number_value(json_object_get(inputs, key));
+}
+
+int probe_has_line(const char *text, const char *word)
+{
+	struct lines l = { text, text + strlen(text) };
+	const char *line;
+	size_t n;
+
+	while (lines_next(&l, &line, &n))
+		if (strlen(word) == n && memcmp(line, word, n) == 0)
+			return 1;
+	return 0;
+}
+
+int probe_first_line(const char *output, char *line, size_t n)
+{
+	size_t len = strcspn(output, "\n");
+
+	if (line_check(output, len))
+		return -EINVAL;
+	if (len >= n)
+		for (len = n - 1; ((unsigned char)output[len] & 0xc0) == 0x80; len--)
+			; /* not inside a character */
+	(void)snprintf(line, n, "%.*s", (int)len, output);
+	return 0;
 }
 
 int probe_program(const json_t *inputs, size_t i, int *status, const char **output,

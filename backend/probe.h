@@ -73,6 +73,20 @@ void probe_say(struct probe_said *out, enum probe_answer answer, const char *fmt
 	__attribute__((format(printf, 3, 4)));
 /* "1 task", "2 tasks": for details; WORD with an s unless N is 1. Static buffers, several in turn. */
 const char *probe_count(int64_t n, const char *word);
+/* "9d", "3h": MS rounded down to the unit that is large enough. Static buffers, several in turn. */
+const char *probe_span(int64_t ms);
+
+/*
+ * What the field NAME of the probe says, or holds while it is unset, into the inputs, under
+ * that name: a duration as ms, a number as one, else text; null: neither. 0 or -ENOMEM.
+ */
+int probe_setting(struct probe_look *l, const char *name);
+/* A number among INPUTS, whole or not; 0: there is none. */
+double probe_number(const json_t *inputs, const char *key);
+/* Is WORD one of the lines of TEXT? */
+int probe_has_line(const char *text, const char *word);
+/* The first line of OUTPUT into LINE, its beginning when it is long; -EINVAL: no text. */
+int probe_first_line(const char *output, char *line, size_t n);
 /*
  * Program I of INPUTS ended by itself: 1, its exit status into *STATUS and its output into
  * *OUTPUT. 0: it did not, and OUT says unknown and why.

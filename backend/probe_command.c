@@ -1,12 +1,9 @@
 /* command: a program of the owner's; exit 0 is supply, 1 dry, anything else unknown. */
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "backend/clean.h"
 #include "backend/field.h"
 #include "backend/probe_kinds.h"
-#include "backend/text.h"
 #include "backend/tx.h"
 
 static int look(struct probe_look *l)
@@ -18,20 +15,6 @@ static int look(struct probe_look *l)
 			 network && strcmp(network, "1") == 0 ? PROBE_NETWORK : 0);
 }
 
-/* The first line of OUTPUT into LINE, its beginning when it is long; -EINVAL: no text. */
-static int first_line(const char *output, char *line, size_t n)
-{
-	size_t len = strcspn(output, "\n");
-
-	if (line_check(output, len))
-		return -EINVAL;
-	if (len >= n)
-		for (len = n - 1; ((unsigned char)output[len] & 0xc0) == 0x80; len--)
-			; /* not inside a character */
-	(void)snprintf(line, n, "%.*s", (int)len, output);
-	return 0;
-}
-
 static void judge(const json_t *inputs, struct probe_said *out)
 {
 	const json_t *p = json_array_get(json_object_get(inputs, "programs"), 0);
@@ -41,7 +24,7 @@ static void judge(const json_t *inputs, struct probe_said *out)
 
 	if (!probe_program(inputs, 0, &status, &output, out))
 		return;
-	if (first_line(output, line, sizeof(line)))
+	if (probe_first_line(output, line, sizeof(line)))
 		probe_say(out, PROBE_UNKNOWN, "its first line is not a line of text");
 	else if (status > 1)
 		probe_say(out, PROBE_UNKNOWN, "exit status %d%s%.150s", status,

@@ -4,6 +4,7 @@
 
 #include "backend/probe.h"
 
-extern const struct probe_kind probe_command, probe_fed, probe_invariants;
+extern const struct probe_kind probe_command, probe_fed, probe_lanes, probe_ideas, probe_review,
+	probe_invariants, probe_lint, probe_services, probe_calm, probe_supply;
 
 #endif

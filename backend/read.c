@@ -105,6 +105,46 @@ static int grant_row(struct rows *r, struct grant *out)
 	return 1;
 }
 
+int lane_row(struct rows *r, struct lane *out)
+{
+	int got = rows_next(r);
+	double limit;
+
+	if (got <= 0)
+		return got;
+	*out = (struct lane){ .id = rows_int(r, 0), .limit = -1 };
+	(void)snprintf(out->name, sizeof(out->name), "%s", rows_text(r, 1));
+	(void)snprintf(out->kind, sizeof(out->kind), "%s", rows_text(r, 2));
+	if (!number_parse(rows_text(r, 3), &limit))
+		out->limit = limit;
+	else if (strcmp(out->kind, "daily") == 0)
+		out->limit = 1;
+	return 1;
+}
+
+int read_lane_of(struct db *db, int64_t task, int64_t wall, struct lane *out)
+{
+	AUTO_ROWS *r = db_rows(db, Q(LANE_OF), I(task), I(THING_LANE));
+	int got = lane_row(r, out);
+
+	if (got <= 0)
+		return got;
+	out->held = db_get(db, 0, Q(LANE_HELD_COUNT), T(out->name));
+	out->today = db_get(db, 0, Q(LANE_TODAY_COUNT), T(out->name), I(day_start(wall)));
+	return db_error(db) ? db_error(db) : 1;
+}
+
+int lane_is_full(const struct lane *lane)
+{
+	int64_t taken = lane->held;
+
+	if (strcmp(lane->kind, "standing") == 0 || lane->limit < 0)
+		return 0;
+	if (strcmp(lane->kind, "daily") == 0)
+		taken += lane->today;
+	return (double)taken >= lane->limit;
+}
+
 int read_grant(struct db *db, int64_t token, struct grant *out)
 {
 	AUTO_ROWS *r = db_rows(db, Q(GRANT), I(token));

@@ -48,6 +48,15 @@ struct thing {
 	uint32_t uid; /* who made it */
 };
 
+/* A directory of lanes/, and how much of it is taken. */
+struct lane {
+	int64_t id;
+	char name[NAME_BUFFER];
+	char kind[16];	     /* once standing daily */
+	double limit;	     /* how many tasks of it at once, or a day; below 0: any number */
+	int64_t held, today; /* its tasks that are held; that are done since 00:00 UTC */
+};
+
 /* A grant, live or past. */
 struct grant {
 	int64_t token, task;
@@ -103,6 +112,15 @@ int read_session_named(struct db *db, const char *name, struct session *out);
 /* One that has not been removed. */
 int read_thing(struct db *db, int64_t id, struct thing *out);
 int read_thing_named(struct db *db, enum thing_kind kind, const char *name, struct thing *out);
+/*
+ * The lane of a task, with what is taken of it at WALL (ms); 0: the task has none, or none that
+ * has a directory, which is one without a limit.
+ */
+int read_lane_of(struct db *db, int64_t task, int64_t wall, struct lane *out);
+/* The next row of LANES or LANE_OF; held and today stay 0. */
+int lane_row(struct rows *r, struct lane *out);
+/* Has it no place left? Of kind daily the done ones count until tomorrow. */
+int lane_is_full(const struct lane *lane);
 int read_grant(struct db *db, int64_t token, struct grant *out);
 /* The grant SESSION lost (expired, broken) of the task called NAME, and has not taken anew since. */
 int read_lost(struct db *db, int64_t session, const char *name, struct grant *out);

@@ -53,6 +53,8 @@ int rules_renew(struct tx *tx, int64_t session);
 int rules_claimable(struct tx *tx, const struct change *c, const struct task *t);
 /* May S (id 0: nobody but its uid) hold one more claim? 0, or refused with EDQUOT. */
 int rules_limits(struct tx *tx, const struct session *s);
+/* Has the lane of the task a place for one more claim? 0, or refused. */
+int rules_lane(struct tx *tx, const struct task *t);
 /* Emit the event KIND that grants T; BODY is taken over. */
 int rules_emit_grant(struct tx *tx, const char *kind, const struct task *t, json_t *body);
 /* The actor came too late, G was lost: the log keeps it. Refused with ESTALE. */

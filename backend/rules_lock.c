@@ -102,6 +102,8 @@ static int lock_task(struct tx *tx, const struct change *c, const struct task *t
 	}
 	if (!err)
 		err = rules_limits(tx, s);
+	if (!err)
+		err = rules_lane(tx, t);
 	if (err)
 		return err;
 	body = locker_body(tx, "task", t->name, s);

@@ -426,13 +426,19 @@ static int ends_session(const char *text)
 	return strcmp(last, "noop") == 0 || strcmp(last, "done") == 0;
 }
 
+/* Is to say the same again to say that it still holds? */
+static int is_fed(const struct field *f)
+{
+	return f->type == FIELD_ANSWER || (f->of == THING_PROBE && strcmp(f->name, "feed") == 0);
+}
+
 static int set_plain(struct tx *tx, const struct change *c, const struct target *t,
 		     const char *text)
 {
 	AUTO_FREE char *old = tx_attr(tx->db, c->thing, c->field);
 	int err = 0;
 
-	if (old ? !text || strcmp(old, text) != 0 : text != NULL)
+	if (old ? !text || is_fed(t->field) || strcmp(old, text) != 0 : text != NULL)
 		err = emit_set(tx, c, t, text ? json_string(text) : json_null());
 	if (!err && text && strcmp(c->field, "outcome") == 0 && ends_session(text))
 		err = rule_end(tx, c);

@@ -259,6 +259,43 @@ SQL(RUN_LAST, RUN_COLUMNS "WHERE probe = ? ORDER BY id DESC LIMIT 1")
 SQL(RUN_INPUTS, "SELECT inputs FROM runs WHERE probe = ? ORDER BY id DESC LIMIT 1")
 SQL(RUN_AT, "SELECT at FROM runs WHERE probe = ? ORDER BY id DESC LIMIT 1")
 SQL(RUNS_OF, RUN_COLUMNS "WHERE probe = ? AND shadow = ? ORDER BY id")
+/* lanes */
+#define LANE_COLUMNS "SELECT l.id, l.name, coalesce((SELECT value FROM attrs WHERE thing = l.id AND name = 'kind'), 'once')," \
+	" coalesce((SELECT value FROM attrs WHERE thing = l.id AND name = 'limit'), '') FROM things l "
+SQL(LANES, LANE_COLUMNS "WHERE l.kind = ? AND l.gone = 0 ORDER BY l.name")
+SQL(LANE_OF, LANE_COLUMNS "WHERE l.kind = ?2 AND l.gone = 0 AND l.name = (SELECT value FROM attrs WHERE thing = ?1 AND name = 'lane')")
+/* Those held, and those finished since ?, are few, whatever the size of the lane. */
+SQL(LANES_HELD, "SELECT a.value, count(*) FROM board b CROSS JOIN attrs a ON a.thing = b.task AND a.name = 'lane'"
+    " WHERE b.col = 4 GROUP BY a.value")
+SQL(LANES_TODAY, "SELECT a.value, count(*) FROM finished f CROSS JOIN attrs a ON a.thing = f.task AND a.name = 'lane'"
+    " WHERE f.at >= ? GROUP BY a.value")
+SQL(LANE_HELD_COUNT, "SELECT count(*) FROM board b CROSS JOIN attrs a ON a.thing = b.task AND a.name = 'lane'"
+    " WHERE b.col = 4 AND a.value = ?1")
+SQL(LANE_TODAY_COUNT, "SELECT count(*) FROM finished f CROSS JOIN attrs a ON a.thing = f.task AND a.name = 'lane'"
+    " WHERE f.at >= ?2 AND a.value = ?1")
+SQL(LANE_READY, "SELECT t.name FROM attrs a CROSS JOIN board b ON b.task = a.thing CROSS JOIN tasks t ON t.id = a.thing"
+    " WHERE a.name = 'lane' AND a.value = (SELECT name FROM things WHERE id = ?1) AND b.col = 2 ORDER BY a.thing")
+SQL(LANE_HELD, "SELECT g.name, coalesce(s.name, '-'), g.token FROM board b CROSS JOIN attrs a ON a.thing = b.task AND a.name = 'lane'"
+    " JOIN grants g ON g.token = b.token LEFT JOIN sessions s ON s.id = g.session"
+    " WHERE b.col = 4 AND a.value = (SELECT name FROM things WHERE id = ?1) ORDER BY b.task")
+
+/* what probes look at */
+#define ATTR_OF(id, field) "(SELECT value FROM attrs WHERE thing = " id " AND name = '" field "')"
+SQL(READY_TASKS, "SELECT b.task, " ATTR_OF("b.task", "lane") ", " ATTR_OF("b.task", "kind") ", " ATTR_OF("b.task", "tags")
+    ", " ATTR_OF("b.task", "value") " FROM board b WHERE b.col = 2")
+SQL(CALM_TASKS, "SELECT b.task, t.name, a.value, " ATTR_OF("b.task", "value") " FROM board b CROSS JOIN attrs a"
+    " ON a.thing = b.task AND a.name = 'tags' CROSS JOIN tasks t ON t.id = b.task WHERE b.col = 2 AND instr(a.value, 'calm') ORDER BY b.task")
+SQL(DRAFTS, "SELECT t.id, t.name, " ATTR_OF("t.id", "readiness") ", " ATTR_OF("t.id", "impact") ", " ATTR_OF("t.id", "feasibility")
+    ", " ATTR_OF("t.id", "alignment") ", " ATTR_OF("t.id", "covered") " FROM board b CROSS JOIN tasks t ON t.id = b.task"
+    " WHERE b.col = 1 ORDER BY b.task")
+SQL(LAST_CATEGORIES, "SELECT " ATTR_OF("id", "category") " FROM sessions WHERE ended > 0 ORDER BY ended DESC, id DESC LIMIT ?")
+SQL(LAST_OF_CATEGORY, "SELECT s.ended FROM sessions s CROSS JOIN attrs a ON a.thing = s.id AND a.name = 'category' AND a.value = ?"
+    " WHERE s.ended > 0 ORDER BY s.ended DESC LIMIT 1")
+SQL(LAST_OUTCOMES, "SELECT s.ended, s.name, a.value FROM (SELECT id, name, ended FROM sessions WHERE ended > 0"
+    " ORDER BY ended DESC, id DESC LIMIT ?1) s CROSS JOIN attrs a ON a.thing = s.id AND a.name = 'outcome' ORDER BY s.ended DESC, s.id DESC")
+SQL(LESSONS_SOUND, "SELECT l.name, trim(coalesce(" ATTR_OF("l.id", "keywords") ", ''), char(10, 9, 32)) <> '',"
+    " coalesce(substr(" ATTR_OF("l.id", "body") ", 1, 1), '') = '#', coalesce(" ATTR_OF("l.id", "status") ", 'draft')"
+    " FROM things l WHERE l.kind = ? AND l.gone = 0 ORDER BY l.name")
 
 /* the tree: children of a directory by name, in order of id; and what they are */
 SQL(FIND_COLUMN,

@@ -330,6 +330,11 @@ int time_parse(const char *s, int64_t *ms)
 	return 0;
 }
 
+int64_t day_start(int64_t ms)
+{
+	return ms - ((ms % 86400000) + 86400000) % 86400000;
+}
+
 int day_parse(const char *s, int64_t *day)
 {
 	int64_t v = 0;

@@ -69,6 +69,9 @@ int time_parse(const char *s, int64_t *ms);
  */
 char *day_text(int64_t day, char out[DAY_TEXT]);
 
+/* The first moment of the day (UTC) of ms, milliseconds since 1970. */
+int64_t day_start(int64_t ms);
+
 /* Read exactly "yyyy-mm-dd", a date that exists. 0 or -EINVAL. */
 int day_parse(const char *s, int64_t *day);
 

@@ -155,6 +155,8 @@ static const struct numbered golden[] = {
 	{ 201, "lanes/*" },
 	{ 202, "lanes/*/kind" },
 	{ 203, "lanes/*/limit" },
+	{ 204, "lanes/*/ready" },
+	{ 205, "lanes/*/held" },
 	{ 220, "lessons" },
 	{ 221, "lessons/*" },
 	{ 222, "lessons/*/keywords" },
