@@ -105,7 +105,7 @@ static const struct node probe[] = {
 	FILE_RO(ROW_PROBE_SHADOW, "shadow", shadow_show),
 	SETTING(ROW_PROBE_ENABLED, "enabled", NULL),
 	SETTING(ROW_PROBE_INTERVAL, "interval", NULL),
-	SETTING(ROW_PROBE_TIMEOUT, "timeout", "-fed"),
+	SETTING(ROW_PROBE_TIMEOUT, "timeout", NULL),
 	PROGRAM(ROW_PROBE_COMMAND, "command", NULL),
 	PROGRAM(ROW_PROBE_NETWORK, "network", "command"),
 	SETTING(ROW_PROBE_FEED, "feed", "cross-repo-supply"),
