@@ -154,7 +154,15 @@ class Texts(Hostile):
                      "tasks/t/alignment", "tasks/t/readiness", "tasks/t/result", "sessions/s/category",
                      "sessions/s/outcome", "sessions/s/procs", "sessions/s/anchor", "control/lease-max", "probes/p/command", "probes/p/timeout",
                      "probes/p/enabled", "control/limits", "control/lease", "control/recent",
-                     "control/verdict-interval", "control/estop", "control/break", "control/import")
+                     "control/verdict-interval", "control/estop", "control/break", "control/import",
+                     "tasks/t/covered", "probes/p/interval", "probes/p/verdict", "lanes/l/kind",
+                     "lanes/l/limit", "lessons/l/keywords", "lessons/l/status", "lessons/l/body", "repos/r/path")
+    SETTINGS = {"calm-window": ("max-load", "max-sessions", "min-memory"), "cross-repo-supply": ("feed",),
+                "failed-services": ("failures", "manager"), "idea-backlog": ("floor",),
+                "invariants": ("grace", "lock-age"), "lane-occupancy": (), "lint-lessons": ("linter",),
+                "self-review": ("category", "max-age", "max-share", "window")}
+    FILES += tuple(f"probes/{probe}/{name}" for probe, names in SETTINGS.items()
+                   for name in names + ("command", "enabled", "interval", "timeout"))
     BAD = {
         "NUL": b"a\0b\n", "only a NUL": b"\0", "escape": ESC.encode() + b"\n", "C1 control": "\u009b1m\n".encode(),
         "carriage return": b"a\r\n", "backspace": b"a\b\n", "not UTF-8": b"\xff\xfe\n", "half": b"a\xc3\n",
@@ -164,7 +172,8 @@ class Texts(Hostile):
 
     def setUp(self):
         super().setUp()
-        os.mkdir(self.m.path("probes", "p"))
+        for where in ("probes/p", "lanes/l", "lessons/l", "repos/r"):
+            os.mkdir(self.m.path(*where.split("/")))
 
     def test_every_writable_file_is_asked(self):
         """The list above is the tree's."""

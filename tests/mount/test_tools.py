@@ -253,7 +253,7 @@ class Writers(Tools):
         for where in ("ready", "claims", "tasks", "sessions/s/claims", "."):
             self.assertNotEqual(self.run_tool(f"rsync -a {self.out}/ready/phantom {where}/",
                                               session="s").rc, 0)
-        self.assertEqual(self.state()[1]["ready"], ["a", "b", "need"])
+        self.assertEqual(self.state()[1]["ready"], ["a", "b", "need", "probe.p"])  # it read the probe's verdict
         self.assertNotIn("phantom", self.m.ls("tasks"))
 
     def test_cp(self):
