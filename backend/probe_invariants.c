@@ -1,16 +1,15 @@
 /*
  * invariants: do the registered repositories hold what nobody answers for?
- *Changes that no live claim covers, and index.lock files whose git has gone.
+ * Changes that no live claim covers, and index.lock files whose git has gone.
  *
- * Inputs, besides "programs" (`coordfs inspect` for each repository, in their
- *order):
+ * Inputs, besides "programs" (`coordfs inspect` for each repository, in their order):
  *
  *	now grace lock-age  ms
  *	git                 since when the longest-running git runs (ms of now);
- *null: none runs; a text: why that cannot be told repositories        [{ name,
- *path }...]; path null: not set held                [[artifact, session, task,
- *0]...] of live claims, in these repositories ended               the same of
- *sessions that have ended, the latest first; and when (ms)
+ *	                    null: none runs; a text: why that cannot be told
+ *	repositories        [{ name, path }..]; path null: not set
+ *	held                [[artifact, session, task, 0]..] of live claims, in these repositories
+ *	ended               the same of sessions that have ended, the latest first; and when (ms)
  */
 #include <errno.h>
 #include <stdio.h>
@@ -24,9 +23,8 @@
 #include "backend/tx.h"
 
 #define ENDED_WITHIN (7 * INT64_C(86400000))
-#define ENDED_MOST \
-	1000		/* artifacts; without them a change is still told, but not whose it is  \
-        */
+/* Artifacts of ended sessions; without them a change is told, but not whose it is. */
+#define ENDED_MOST 1000
 #define ENDED_ROWS 5000 /* that are looked at for them */
 #define PATH_SHOWN 80	/* bytes */
 #define CLOCK_STEP 1000 /* ms that the time of a file may be off the start of who made it */
@@ -311,8 +309,7 @@ static void tell(struct judged *j, const struct found *f)
 			   duration_text(f->lock / 1000 * 1000, age));
 }
 
-/* What the program printed; NULL: it could not look, which J knows now. The
- * caller's. */
+/* What the program printed, the caller's; NULL: it could not look, which J knows now. */
 static json_t *inspected(struct judged *j, const char *name, size_t program)
 {
 	const json_t *p = json_array_get(json_object_get(j->inputs, "programs"), program);
@@ -429,6 +426,8 @@ static void judge(const json_t *inputs, struct probe_said *out)
 		say_supply(&j, out);
 	else if (j.unknowns)
 		say_unknown(&j, out);
+	else if (!json_is_array(repositories))
+		probe_say(out, PROBE_UNKNOWN, "the repositories could not be read");
 	else if (!json_array_size(repositories))
 		probe_say(out, PROBE_DRY, "no repositories are registered");
 	else

@@ -122,6 +122,11 @@ int lane_row(struct rows *r, struct lane *out)
 	return 1;
 }
 
+static int lane_is_limited(const struct lane *lane)
+{
+	return lane->limit >= 0 && strcmp(lane->kind, "standing") != 0;
+}
+
 int read_lane_of(struct db *db, int64_t task, int64_t wall, struct lane *out)
 {
 	AUTO_ROWS *r = db_rows(db, Q(LANE_OF), I(task), I(THING_LANE));
@@ -129,8 +134,11 @@ int read_lane_of(struct db *db, int64_t task, int64_t wall, struct lane *out)
 
 	if (got <= 0)
 		return got;
+	if (!lane_is_limited(out))
+		return 1;
 	out->held = db_get(db, 0, Q(LANE_HELD_COUNT), T(out->name));
-	out->today = db_get(db, 0, Q(LANE_TODAY_COUNT), T(out->name), I(day_start(wall)));
+	if (strcmp(out->kind, "daily") == 0)
+		out->today = db_get(db, 0, Q(LANE_TODAY_COUNT), T(out->name), I(day_start(wall)));
 	return db_error(db) ? db_error(db) : 1;
 }
 
@@ -138,11 +146,9 @@ int lane_is_full(const struct lane *lane)
 {
 	int64_t taken = lane->held;
 
-	if (strcmp(lane->kind, "standing") == 0 || lane->limit < 0)
-		return 0;
 	if (strcmp(lane->kind, "daily") == 0)
 		taken += lane->today;
-	return (double)taken >= lane->limit;
+	return lane_is_limited(lane) && (double)taken >= lane->limit;
 }
 
 int read_grant(struct db *db, int64_t token, struct grant *out)

@@ -113,8 +113,8 @@ int read_session_named(struct db *db, const char *name, struct session *out);
 int read_thing(struct db *db, int64_t id, struct thing *out);
 int read_thing_named(struct db *db, enum thing_kind kind, const char *name, struct thing *out);
 /*
- * The lane of a task, with what is taken of it at WALL (ms); 0: the task has none, or none that
- * has a directory, which is one without a limit.
+ * The lane of a task, with what is taken of it at WALL (ms) when that is limited; 0: the task
+ * has none, or none that has a directory, which is one without a limit.
  */
 int read_lane_of(struct db *db, int64_t task, int64_t wall, struct lane *out);
 /* The next row of LANES or LANE_OF; held and today stay 0. */

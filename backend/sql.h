@@ -281,8 +281,10 @@ SQL(LANE_HELD, "SELECT g.name, coalesce(s.name, '-'), g.token FROM board b CROSS
 
 /* what probes look at */
 #define ATTR_OF(id, field) "(SELECT value FROM attrs WHERE thing = " id " AND name = '" field "')"
-SQL(READY_TASKS, "SELECT b.task, " ATTR_OF("b.task", "lane") ", " ATTR_OF("b.task", "kind") ", " ATTR_OF("b.task", "tags")
-    ", " ATTR_OF("b.task", "value") " FROM board b WHERE b.col = 2")
+SQL(READY_TASKS, "SELECT b.task, l.value, k.value, t.value, v.value FROM board b"
+    " LEFT JOIN attrs l ON l.thing = b.task AND l.name = 'lane' LEFT JOIN attrs k ON k.thing = b.task AND k.name = 'kind'"
+    " LEFT JOIN attrs t ON t.thing = b.task AND t.name = 'tags' LEFT JOIN attrs v ON v.thing = b.task AND v.name = 'value'"
+    " WHERE b.col = 2 ORDER BY b.task")
 SQL(CALM_TASKS, "SELECT b.task, t.name, a.value, " ATTR_OF("b.task", "value") " FROM board b CROSS JOIN attrs a"
     " ON a.thing = b.task AND a.name = 'tags' CROSS JOIN tasks t ON t.id = b.task WHERE b.col = 2 AND instr(a.value, 'calm') ORDER BY b.task")
 SQL(DRAFTS, "SELECT t.id, t.name, " ATTR_OF("t.id", "readiness") ", " ATTR_OF("t.id", "impact") ", " ATTR_OF("t.id", "feasibility")

@@ -304,10 +304,11 @@ Test(probe_invariants_judge, claims_that_are_not_understood_are_unknown)
 	says(PROBE_UNKNOWN, "could not be judged: EINVAL");
 }
 
-Test(probe_invariants_judge, inputs_of_nothing_are_no_crash)
+Test(probe_invariants_judge, inputs_of_nothing_are_unknown)
 {
-	(void)json_object_clear(in);
 	says(PROBE_DRY, "no repositories are registered");
+	(void)json_object_clear(in);
+	says(PROBE_UNKNOWN, "the repositories could not be read");
 }
 
 /* --- look, at a store --- */

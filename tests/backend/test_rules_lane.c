@@ -56,6 +56,37 @@ Test(rules_lane, so_is_a_lock_which_does_not_wait_for_a_place)
 		       EDQUOT, "lane web of B is full");
 }
 
+Test(rules_lane, who_waits_for_a_task_by_flock_gets_its_place_too)
+{
+	struct change *waits;
+
+	set("limit", "1");
+	task("A");
+	(void)fixture_hold(&f, s1, "A");
+	waits = queue(&f, CHANGE_LOCK, .as = s2, .name = "A", .pid = 5, .flags = CHANGE_WAIT);
+	(void)fixture_run(&f);
+	assert_ok(fixture_release(&f, s1, "A"));
+	assert_ok(fixture_take(waits));
+	assert_column(&f, "A", COLUMN_CLAIMS);
+}
+
+Test(rules_lane, who_waits_and_finds_it_full_when_served_is_told)
+{
+	struct change *waits;
+
+	set("limit", "1");
+	(void)fixture_task(&f, "free", "src");
+	(void)fixture_task(&f, "A", "src/a");
+	assert_ok(fixture_set(&f, "A", "lane", "web"));
+	task("B");
+	(void)fixture_hold(&f, s1, "free");
+	waits = queue(&f, CHANGE_LOCK, .as = s2, .name = "A", .pid = 5, .flags = CHANGE_WAIT);
+	(void)fixture_run(&f);
+	(void)fixture_hold(&f, s1, "B");
+	assert_ok(fixture_release(&f, s1, "free"));
+	assert_refused(fixture_take(waits), EDQUOT, "lane web of A is full");
+}
+
 Test(rules_lane, a_hand_over_is_no_new_claim)
 {
 	set("limit", "1");

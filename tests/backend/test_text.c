@@ -357,6 +357,14 @@ Test(text, every_day_follows_the_one_before)
 	cr_assert_str_eq(day_text(day, out), "?");
 }
 
+Test(text, a_day_starts_at_midnight_before_1970_too)
+{
+	cr_expect_eq(day_start(0), 0);
+	cr_expect_eq(day_start(86399999), 0);
+	cr_expect_eq(day_start(86400000), 86400000);
+	cr_expect_eq(day_start(-1), -86400000);
+}
+
 Test(text, day_outside_four_digit_years_is_a_question_mark)
 {
 	char out[DAY_TEXT];
