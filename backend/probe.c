@@ -47,6 +47,17 @@ const struct probe_kind *probe_kind_of(struct db *db, int64_t id, const char *na
 	return &probe_fed;
 }
 
+int probe_look_with(const struct probe_kind *kind, struct probe_look *l)
+{
+	int err;
+
+	(void)tx_starved();
+	err = kind->look(l);
+	if (!err)
+		err = db_error(l->db);
+	return tx_starved() && !err ? -ENOMEM : err;
+}
+
 int probe_ask(struct probe_look *l, const char *text, unsigned flags)
 {
 	AUTO_FREE char *copy = tx_allocated(strdup(text));

@@ -39,7 +39,7 @@ struct probe_kind {
 	const char *interval; /* of one that is fed: how long that holds; NULL: it is not fed */
 	/*
 	 * Look at the store, a few ms at most; no files, no waiting. 0, or -errno: could not
-	 * look, which is answered as unknown without judge.
+	 * look, which is answered as unknown without judge. Called by probe_look_with alone.
 	 */
 	int (*look)(struct probe_look *l);
 	/*
@@ -56,6 +56,12 @@ const struct probe_kind *probe_kind_of(struct db *db, int64_t id, const char *na
 const struct probe_kind *probe_kind_named(const char *name);
 /* The built-in kinds, one after the other from I = 0; NULL: no more. */
 const struct probe_kind *probe_builtin(int i);
+
+/*
+ * Look as KIND does. 0; -errno, also when memory was wanted or the store could not be read and
+ * the look did not notice: what it saw then may lack something.
+ */
+int probe_look_with(const struct probe_kind *kind, struct probe_look *l);
 
 /* How a program is to be run. */
 #define PROBE_SELF 1u	 /* argv[0] is this program, whatever it is called */

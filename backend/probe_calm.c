@@ -135,7 +135,7 @@ static void judge_machine(const json_t *inputs, struct probe_said *out)
 	if (memory < probe_number(inputs, "min-memory"))
 		closed(&why, "%.0f %% of memory available, at least %g %%", memory * 100,
 		       probe_number(inputs, "min-memory") * 100);
-	if (why.n)
+	if (why.n || why.err)
 		probe_say(out, PROBE_DRY, "closed: %.110s; %s waits", buf_text(&why), task);
 	else
 		probe_say(out, PROBE_SUPPLY,

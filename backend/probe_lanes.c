@@ -118,9 +118,9 @@ static int look_tasks(struct probe_look *l, json_t *by)
 {
 	AUTO_ROWS *r = db_rows(l->db, Q(READY_TASKS));
 	json_t *none = json_object_get(l->inputs, "free");
-	int got, err = 0;
+	int err = 0;
 
-	while (!err && (got = rows_next(r)) > 0) {
+	while (!err && rows_next(r) > 0) {
 		json_t *lane = json_object_get(by, rows_text(r, 1));
 		const char *why = why_not(rows_text(r, 2), rows_text(r, 3), lane);
 

@@ -34,9 +34,9 @@ static int look_lessons(struct probe_look *l)
 	AUTO_ROWS *r = db_rows(l->db, Q(LESSONS_SOUND), I(THING_LESSON));
 	json_t *found = json_array();
 	int64_t lessons = 0, ill = 0;
-	int got, err = found ? 0 : -ENOMEM;
+	int err = found ? 0 : -ENOMEM;
 
-	while (!err && (got = rows_next(r)) > 0) {
+	while (!err && rows_next(r) > 0) {
 		const char *what = wrong(r);
 
 		lessons++;

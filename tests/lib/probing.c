@@ -53,7 +53,7 @@ void probing_look(struct probing *p)
 				 p->f.sim.wall,
 				 json_object(),
 				 json_array() };
-	cr_assert_eq(p->kind->look(&l), 0);
+	cr_assert_eq(probe_look_with(p->kind, &l), 0);
 	cr_assert_eq(db_busy_count(l.db), 0);
 	store_read_end(p->f.store);
 	p->inputs = l.inputs;
