@@ -237,7 +237,7 @@ static void probe_start(struct request *r, struct probe *p)
 	struct world *w = store_world(p->v->fs->store);
 	struct probe_look l = { r->db, w, p->id, w->wall_ms(w), json_object(), json_array() };
 	int64_t timeout = field_duration(r->db, THING_PROBE, p->id, "timeout");
-	int err = l.inputs && l.asked ? p->kind->look(&l) : -ENOMEM;
+	int err = l.inputs && l.asked ? probe_look_with(p->kind, &l) : -ENOMEM;
 	const json_t *ask;
 	size_t i;
 
