@@ -376,3 +376,102 @@ class Runs(Probing):
         self.refused("ENOENT", os.rmdir, self.m.path("probes", "p"))
         os.mkdir(self.m.path("probes", "p"))
         self.assertEqual(errno_of(read, self.m.path("probes", "p", "command")), "ok")
+
+
+class Standing(Probing):
+    """Supply that nobody has filed is a task, so that one session at a time sees to it."""
+
+    def test_supply_that_nobody_filed_is_offered(self):
+        self.probe("p", "echo five open; exit 0")
+        self.verdict()
+        self.assertEqual(self.m.ls("ready"), ["probe.p"])
+        self.assertEqual(self.answer(), ("supply", "probe.p five open"))
+        self.assertEqual(self.m.ls("ready"), ["probe.p"])
+
+    def test_claimed_it_is_dry_and_finished_it_is_offered_again(self):
+        self.probe("p", "echo five open; exit 0")
+        self.verdict()
+        self.m.session("a")
+        for _ in range(2):
+            self.m.claim("a", "probe.p")
+            self.assertEqual(self.verdict(), ("dry", {"p": ("dry", "session a sees to it: five open")}))
+            self.m.finish("a", "probe.p")
+            self.assertEqual(self.verdict(), ("not-dry", {"p": ("supply", "probe.p five open")}))
+            self.assertEqual(self.m.column("probe.p"), "ready")
+
+    def test_it_is_taken_back_when_the_probe_finds_nothing(self):
+        self.probe("p", "exit 0")
+        self.verdict()
+        self.m.write("/bin/false\n", "probes", "p", "command")
+        self.assertEqual(self.verdict()[0], "dry")
+        self.assertEqual(self.m.column("probe.p"), "ideas")
+        self.m.write("/bin/true\n", "probes", "p", "command")
+        self.assertEqual(self.verdict()[0], "not-dry")
+        self.assertEqual(self.m.column("probe.p"), "ready")
+
+    def test_what_could_not_be_looked_at_takes_nothing_back(self):
+        self.probe("p", "exit 0")
+        self.verdict()
+        self.m.write("/no/such/thing\n", "probes", "p", "command")
+        self.assertEqual(self.verdict()[0], "unknown")
+        self.assertEqual(self.m.column("probe.p"), "ready")
+
+    def test_supply_that_names_a_ready_task_offers_nothing(self):
+        self.m.task("t")
+        self.probe("p", "echo t and 2 more; exit 0")
+        self.assertEqual(self.verdict(), ("not-dry", {"p": ("supply", "t and 2 more")}))
+        self.assertEqual(self.m.ls("ready"), ["t"])
+
+    def test_a_claim_that_expired_makes_its_task_supply_again(self):
+        self.probe("p", "echo five open; exit 0")
+        self.verdict()
+        self.m.write("300ms\n", "control", "lease")
+        self.m.session("a")
+        self.m.claim("a", "probe.p")
+        wait_for(lambda: self.verdict() == ("not-dry", {"p": ("supply", "probe.p five open")}), "the claim's end")
+        self.assertEqual(self.m.column("probe.p"), "ready")
+
+
+class Fed(Probing):
+    """One without a command is written what somebody else found."""
+
+    def setUp(self):
+        super().setUp()
+        os.mkdir(self.m.path("probes", "p"))
+
+    def test_it_is_what_it_is_fed(self):
+        self.m.task("t")
+        for text, word, said in (("supply t is ready", "not-dry", ("supply", "t is ready")),
+                                 ("supply five open", "not-dry", ("supply", "probe.p five open")),
+                                 ("dry", "dry", ("dry", "-")), ("dry all done", "dry", ("dry", "all done")),
+                                 ("unknown no answer", "unknown", ("unknown", "no answer"))):
+            self.m.write(f"{text}\n", "probes", "p", "verdict")
+            self.assertEqual(self.verdict(), (word, {"p": said}))
+            self.assertEqual(self.m.read("probes", "p", "verdict"), f"{said[0]} {said[1]}\n".replace(" -\n", "\n"))
+
+    def test_feeding_it_runs_nothing(self):
+        self.m.write("dry\n", "probes", "p", "verdict")
+        self.assertEqual(self.runs(), 0)
+
+    def test_it_is_unknown_when_older_than_its_interval(self):
+        self.m.write("dry\n", "probes", "p", "verdict")
+        self.assertEqual(self.answer(), ("dry", "-"))
+        self.m.write("100ms\n", "probes", "p", "interval")
+        answer, detail = wait_for(lambda: self.answer() if self.answer()[0] == "unknown" else None, "its end")
+        self.assertRegex(detail, r"^fed .+ ago, which holds for 100ms$")
+        self.assertEqual(answer, "unknown")
+        self.m.write("1h\n", "probes", "p", "interval")
+        self.assertEqual(self.answer(), ("dry", "-"))
+
+    def test_what_is_no_answer_is_refused(self):
+        self.m.write("dry\n", "probes", "p", "verdict")
+        for text in ("perhaps", "supplying", "Dry", "su", "dry\nsupply t", "dry \x1b[31m"):
+            with self.subTest(text):
+                self.refused("EINVAL", write, self.m.path("probes", "p", "verdict"), f"{text}\n")
+        self.assertEqual(self.answer(), ("dry", "-"))
+
+    def test_its_file_is_written_and_that_of_a_command_is_not(self):
+        self.assertEqual(os.stat(self.m.path("probes", "p", "verdict")).st_mode & 0o777, 0o664)
+        self.probe("q", "exit 1")
+        self.assertEqual(os.stat(self.m.path("probes", "q", "verdict")).st_mode & 0o777, 0o444)
+        self.refused("EACCES", write, self.m.path("probes", "q", "verdict"), "dry\n")
