@@ -19,6 +19,7 @@
 #include "backend/buf.h"
 #include "backend/clean.h"
 #include "backend/probe.h"
+#include "backend/text.h"
 #include "fs/caller.h"
 #include "fs/child.h"
 
@@ -106,6 +107,15 @@ static unsigned flags_of(const struct child *c)
 	return (unsigned)json_integer_value(json_object_get(c->ask, "flags"));
 }
 
+/* bubblewrap would make them for root alone. */
+static void add_parents(struct args *a, const char *path)
+{
+	for (const char *end = strchr(path + 5, '/'); end; end = strchr(end + 1, '/')) {
+		add_words(a, "--perms 0755 --dir");
+		add(a, "%.*s", (int)(end - path), path);
+	}
+}
+
 /* Who looks into repositories has to see them wherever they are, and writes nothing. */
 static void add_sandbox(struct args *a, const struct child *c)
 {
@@ -113,6 +123,7 @@ static void add_sandbox(struct args *a, const struct child *c)
 	if (!(flags_of(c) & PROBE_OWNER)) {
 		add_words(a, "--perms 1777 --size 67108864 --tmpfs /tmp");
 		if (strncmp(c->mountpoint, "/tmp/", 5) == 0) {
+			add_parents(a, c->mountpoint);
 			add(a, "--ro-bind");
 			add(a, "%s", c->mountpoint);
 			add(a, "%s", c->mountpoint);
@@ -246,6 +257,26 @@ static const char *not_started(const struct child *c, int status)
 	return why ? "not found" : "cannot be executed";
 }
 
+/* Each byte that is no text becomes SUBSTITUTE: whoever judges refuses that where he reads. */
+static json_t *text_of(const struct buf *b)
+{
+	AUTO_FREE char *s = malloc(b->n + 1);
+	uint32_t ch;
+	int len;
+
+	if (!s)
+		return NULL;
+	memcpy(s, buf_text(b), b->n);
+	for (size_t i = 0; i < b->n; i += (size_t)len) {
+		len = s[i] ? utf8_next(s + i, b->n - i, &ch) : -EINVAL;
+		if (len < 0) {
+			s[i] = 0x1a;
+			len = 1;
+		}
+	}
+	return json_stringn(s, b->n);
+}
+
 static json_t *result_of(const struct child *c, const siginfo_t *si)
 {
 	const struct buf *output = &c->streams[OUTPUT].text;
@@ -260,9 +291,9 @@ static json_t *result_of(const struct child *c, const siginfo_t *si)
 	else
 		put_status(c, si, out);
 	if (!c->timed_out && output->n <= OUTPUT_MAX)
-		(void)json_object_set_new(out, "output", json_stringn(buf_text(output), output->n));
+		(void)json_object_set_new(out, "output", text_of(output));
 	first_line(&c->streams[ERRORS].text, "", line, sizeof(line));
-	(void)json_object_set_new(out, "errors", json_string(line));
+	(void)json_object_set_new(out, "errors", json_string(line_mend(line)));
 	if (c->naked)
 		(void)json_object_set_new(out, "unsandboxed", json_string(c->why_naked));
 	return out;

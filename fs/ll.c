@@ -732,7 +732,7 @@ static void ll_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		op->late = 1;
 		err = 0;
 	}
-	if (!err && op->r.node->flags & NODE_VERDICT)
+	if (!err && op->r.node->flags & NODE_VERDICT && (fi->flags & O_ACCMODE) != O_WRONLY)
 		open_verdict(op);
 	else
 		op_finish(op, err, reply_opened);

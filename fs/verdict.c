@@ -48,10 +48,10 @@ struct program {
 };
 
 struct waiter {
-	int64_t probe; /* 0: the roll-up */
-	int64_t stamp; /* runs begun later are not waited for */
-	int asked;     /* what it waits for is being recorded */
-	void (*fn)(void *arg);
+	int64_t probe;	       /* 0: the roll-up */
+	int64_t stamp;	       /* runs begun later are not waited for */
+	int asked;	       /* what it waits for is being recorded */
+	void (*fn)(void *arg); /* NULL: it waits no more */
 	void *arg;
 	struct waiter *next;
 };
@@ -139,14 +139,15 @@ static void probe_free(struct probe *p)
 void verdict_free(struct verdict_state *v)
 {
 	struct probe *p, *next;
+	struct waiter *w, *after;
 
 	if (!v)
 		return;
 	LL_FOREACH_SAFE(v->probes, p, next)
 		probe_free(p);
 	child_end_all(v->loop);
-	while (verdict_take(v))
-		; /* ll.c has taken its own */
+	LL_FOREACH_SAFE(v->waiters, w, after) /* ll.c has answered its own */
+		free(w);
 	json_decref(v->last);
 	free(v);
 }
@@ -408,7 +409,8 @@ static void wake(struct verdict_state *v, const struct judgement *j)
 			LL_APPEND(due, w);
 		}
 	LL_FOREACH_SAFE(due, w, next) {
-		w->fn(w->arg);
+		if (w->fn)
+			w->fn(w->arg);
 		free(w);
 	}
 }
@@ -522,18 +524,22 @@ int verdict_forget(struct verdict_state *v, void *arg)
 	LL_SEARCH_SCALAR(v->waiters, w, arg, arg);
 	if (!w)
 		return 0;
-	LL_DELETE(v->waiters, w);
-	free(w);
+	w->fn = NULL; /* it stays, so that what was run is recorded */
+	w->arg = NULL;
 	return 1;
 }
 
 void *verdict_take(struct verdict_state *v)
 {
-	void *arg = v->waiters ? v->waiters->arg : NULL;
+	struct waiter *w;
 
-	if (arg)
-		(void)verdict_forget(v, arg);
-	return arg;
+	LL_FOREACH(v->waiters, w) {
+		void *arg = w->arg;
+
+		if (arg && verdict_forget(v, arg))
+			return arg;
+	}
+	return NULL;
 }
 
 /* --- what is shown --- */
