@@ -149,6 +149,8 @@ int caller_boot_id(char out[37]);
 int caller_self(void);
 /* printf format: the path of what descriptor %d of whoever opens it names. */
 #define CALLER_FD_PATH "/proc/self/fd/%d"
+/* Where a sandbox has to have its own. */
+#define CALLER_PROC "/proc"
 
 /*
  * Calls fn(p, arg) for every process that can be seen, until fn returns other than 0,

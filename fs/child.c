@@ -119,7 +119,7 @@ static void add_parents(struct args *a, const char *path)
 /* Who looks into repositories has to see them wherever they are, and writes nothing. */
 static void add_sandbox(struct args *a, const struct child *c)
 {
-	add_words(a, "bwrap --ro-bind / / --dev /dev --proc /proc");
+	add_words(a, "bwrap --ro-bind / / --dev /dev --proc " CALLER_PROC);
 	if (!(flags_of(c) & PROBE_OWNER)) {
 		add_words(a, "--perms 1777 --size 67108864 --tmpfs /tmp");
 		if (strncmp(c->mountpoint, "/tmp/", 5) == 0) {

@@ -401,18 +401,39 @@ static int record(struct verdict_state *v, int64_t probe)
 
 static void wake(struct verdict_state *v, const struct judgement *j)
 {
-	struct waiter *w, *next, *due = NULL;
+	struct waiter **p = &v->waiters, *w, *next, *due = NULL, **end = &due;
 
-	LL_FOREACH_SAFE(v->waiters, w, next)
-		if (w->asked && w->probe == j->probe && w->stamp <= j->stamp) {
-			LL_DELETE(v->waiters, w);
-			LL_APPEND(due, w);
+	while ((w = *p)) {
+		if (!w->asked || w->probe != j->probe || w->stamp > j->stamp) {
+			p = &w->next;
+			continue;
 		}
+		*p = w->next;
+		w->next = NULL;
+		*end = w;
+		end = &w->next;
+	}
 	LL_FOREACH_SAFE(due, w, next) {
 		if (w->fn)
 			w->fn(w->arg);
 		free(w);
 	}
+}
+
+/* What was said is not known to whom it was said: nobody shall take an old verdict for it. */
+static void not_recorded(struct verdict_state *v, int err)
+{
+	struct world *w = store_world(v->fs->store);
+	char detail[128];
+
+	(void)snprintf(detail, sizeof(detail), "could not be recorded: %s", strerror(err));
+	log_msg(LOG_ERR, "a verdict %s", detail);
+	json_decref(v->last);
+	v->last = json_pack("{s:s,s:I,s:I,s:i,s:{},s:[{s:s,s:s,s:s}],s:[]}", "verdict", "unknown",
+			    "at", (json_int_t)w->wall_ms(w), "seq", (json_int_t)v->seq, "took", 0,
+			    "heads", "probes", "probe", "verdict", "answer", "unknown", "detail",
+			    detail, "shadow");
+	v->judged = 0;
 }
 
 /* What the writer made of it is what is shown. */
@@ -430,8 +451,7 @@ static void on_recorded(struct change *c)
 			v->last = said;
 			v->judged = now_of(v);
 		} else {
-			log_msg(LOG_ERR, "a verdict could not be recorded: %s",
-				strerror(-c->result.err));
+			not_recorded(v, -c->result.err);
 		}
 	}
 	change_free(c);
@@ -464,8 +484,11 @@ static void check_waiters(struct verdict_state *v)
 		LL_FOREACH(v->waiters, same) /* one record serves all whose wait is over */
 			if (same->probe == probe && is_over(v, same))
 				same->asked = 1;
-		if (record(v, probe))
-			log_msg(LOG_ERR, "a verdict could not be recorded: no memory");
+		if (record(v, probe)) {
+			not_recorded(v, ENOMEM);
+			wake(v, &(struct judgement){ v, probe, v->stamp });
+			return; /* the list has changed: the others are looked at next time */
+		}
 	}
 }
 
