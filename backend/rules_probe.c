@@ -126,6 +126,19 @@ static int keep_run(struct tx *tx, int64_t probe, int shadow, const json_t *p, c
 	return err ? tx_fail(tx, err) : 0;
 }
 
+/* Is P a run that is recorded already, and still says the same? Its answer was used again. */
+static int is_kept(struct tx *tx, const json_t *p)
+{
+	AUTO_ROWS *rows = NULL;
+
+	if (!json_is_true(json_object_get(p, "kept")))
+		return 0;
+	rows = db_rows(tx->db, Q(RUN_LAST), I(event_int(p, "probe_id")));
+	return rows_next(rows) > 0 && rows_int(rows, 0) == event_int(p, "at") &&
+	       strcmp(rows_text(rows, 3), event_text(p, "answer")) == 0 &&
+	       strcmp(rows_text(rows, 4), event_text(p, "detail")) == 0;
+}
+
 /* Each answer on its own; SAID gets those without their inputs, shadows apart. */
 static int settle_all(struct tx *tx, const json_t *in, json_t *said)
 {
@@ -140,7 +153,7 @@ static int settle_all(struct tx *tx, const json_t *in, json_t *said)
 		json_t *brief;
 
 		err = settle(tx, p);
-		if (!err)
+		if (!err && !is_kept(tx, p))
 			err = keep_run(tx, event_int(p, "probe_id"), shadow, p,
 				       event_text(p, "answer"), event_int(in, "seq"),
 				       json_object_get(p, "inputs"));

@@ -37,6 +37,7 @@ struct probe {
 	int64_t judged_wall, took;
 	struct probe_said said;
 	json_t *seen; /* its inputs */
+	int kept;     /* recorded already: its answer is used again */
 	struct probe *next;
 };
 
@@ -172,6 +173,7 @@ static void probe_ended(struct probe *p)
 	p->judged = now_of(v);
 	p->judged_wall = w->wall_ms(w);
 	p->took = p->judged - p->began;
+	p->kept = 0;
 	check_waiters(v);
 }
 
@@ -345,11 +347,11 @@ static void put_heads(const json_t *seen, json_t *heads)
 
 static json_t *describe(const struct probe *p)
 {
-	return json_pack("{s:s,s:I,s:s,s:s,s:b,s:b,s:I,s:I,s:O?}", "probe", p->name, "probe_id",
+	return json_pack("{s:s,s:I,s:s,s:s,s:b,s:b,s:b,s:I,s:I,s:O?}", "probe", p->name, "probe_id",
 			 (json_int_t)p->id, "answer", probe_words[p->said.answer], "detail",
-			 p->said.detail, "filed", p->said.filed, "shadow", p->shadow, "at",
-			 (json_int_t)p->judged_wall, "took", (json_int_t)p->took, "inputs",
-			 p->seen);
+			 p->said.detail, "filed", p->said.filed, "shadow", p->shadow, "kept",
+			 p->kept, "at", (json_int_t)p->judged_wall, "took", (json_int_t)p->took,
+			 "inputs", p->seen);
 }
 
 static void on_recorded(struct change *c);
@@ -387,6 +389,7 @@ static int record(struct verdict_state *v, int64_t probe)
 		if (probe ? p->id != probe : p->listed <= 0 || !p->judged)
 			continue;
 		(void)json_array_append_new(all, describe(p));
+		p->kept = 1;
 		put_heads(p->seen, heads);
 		took = p->took > took ? p->took : took;
 	}
@@ -535,7 +538,7 @@ int verdict_ready(struct request *r, int64_t probe, void (*fn)(void *arg), void 
 	v->seq = store_seq(v->fs->store);
 	LL_FOREACH(v->probes, p)
 		if (probe ? p->id == probe : p->listed > 0)
-			if (!p->running && (probe || !p->interval || !is_fresh(r, v, p)))
+			if (!p->running && !is_fresh(r, v, p))
 				probe_start(r, p);
 	return wait_for(v, probe, fn, arg);
 }
