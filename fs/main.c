@@ -353,7 +353,7 @@ static void loop_run(struct daemon *d)
 	arm(d);
 	while (!d->loop.stop) {
 		loop_once(&d->loop);
-		if (d->ready_fd >= 0 && ll_running(d->ll))
+		if (d->ready_fd >= 0 && ll_running(d->ll) && verdict_started(d->fs.verdict))
 			tell(d, "ok\n");
 	}
 }

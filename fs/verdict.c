@@ -64,9 +64,9 @@ struct verdict_state {
 	struct waiter *waiters;
 	int64_t stamp;	/* runs begun */
 	int64_t judged; /* ms since boot; 0: never */
-	int recording;	/* changes on their way to the writer */
 	int64_t seq;	/* the last event when the runs began that are judged next */
 	json_t *last;	/* the last roll-up, as the writer decided it; NULL: none */
+	int making;	/* built-in probes on their way to the writer */
 };
 
 /* What was asked to be recorded. */
@@ -91,6 +91,9 @@ struct verdict_state *verdict_new(struct fs *fs, struct loop *loop)
 
 static void provided(struct change *c)
 {
+	struct verdict_state *v = c->arg;
+
+	v->making--;
 	if (c->result.err)
 		log_msg(LOG_ERR, "probe %s cannot be made: %s", c->name, strerror(-c->result.err));
 	change_free(c);
@@ -112,8 +115,15 @@ void verdict_start(struct verdict_state *v)
 		(void)snprintf(c->name, sizeof(c->name), "%s", k->name);
 		c->op = "mkdir probes/NAME";
 		c->done = provided;
+		c->arg = v;
+		v->making++;
 		store_commit(v->fs->store, c);
 	}
+}
+
+int verdict_started(const struct verdict_state *v)
+{
+	return v->making == 0;
 }
 
 static void programs_free(struct probe *p)
@@ -368,7 +378,7 @@ static int send(struct judgement *j, json_t *text)
 	c->op = "judge verdict";
 	c->done = on_recorded;
 	c->arg = j;
-	j->v->recording++;
+
 	store_commit(j->v->fs->store, c);
 	return 0;
 }
@@ -445,7 +455,6 @@ static void on_recorded(struct change *c)
 	struct judgement *j = c->arg;
 	struct verdict_state *v = j->v;
 
-	v->recording--;
 	if (!j->probe) {
 		json_t *said = c->result.err ? NULL : json_loads(buf_text(&c->result.why), 0, NULL);
 

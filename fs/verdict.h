@@ -13,6 +13,8 @@
 struct verdict_state *verdict_new(struct fs *fs, struct loop *loop);
 /* See to it that the probes that are built in are there, but for those that were removed. */
 void verdict_start(struct verdict_state *v);
+/* Are they there by now? */
+int verdict_started(const struct verdict_state *v);
 /* Running probes are killed. */
 void verdict_free(struct verdict_state *v);
 

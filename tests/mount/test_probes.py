@@ -1,5 +1,7 @@
 """The built-in probes on real state."""
 import os
+import shutil
+import tempfile
 
 import lib
 from lib import Case
@@ -89,3 +91,157 @@ class Invariants(Case):
         self.said("dry")
         after = lib.sh("find . -printf '%p %T@ %C@ %s\\n' | sort", cwd=str(self.web)).out
         self.assertEqual(after, before)
+
+
+class Builtin(Case):
+    """Each in its three states, and what it says in each."""
+
+    def setUp(self):
+        super().setUp()
+        self.m.write("0s\n", "control", "verdict-interval")
+
+    def said(self, probe, answer):
+        """Its detail; it answers ANSWER."""
+        word, _, detail = self.m.read("probes", probe, "verdict").rstrip("\n").partition(" ")
+        self.assertEqual(word, answer, detail)
+        return detail
+
+    def set(self, probe, field, text):
+        self.m.write(f"{text}\n", "probes", probe, field)
+
+    def ended(self, name, category=None):
+        self.m.session(name)
+        if category:
+            self.m.write(f"{category}\n", "sessions", name, "category")
+        os.rmdir(self.m.path("sessions", name))
+
+    def idea(self, name, **fields):
+        os.mkdir(self.m.path("tasks", name))
+        for field, text in fields.items():
+            self.m.write(f"{text}\n", "tasks", name, field)
+
+    def test_lane_occupancy(self):
+        self.assertIn("no ready task", self.said("lane-occupancy", "dry"))
+        self.m.task("s", kind="standing")
+        self.m.task("e", kind="epic")
+        self.said("lane-occupancy", "dry")  # neither is supply
+        self.m.task("t")
+        self.assertTrue(self.said("lane-occupancy", "supply").startswith("t"))
+        self.m.session("a")
+        self.m.claim("a", "t")
+        self.assertIn("1 held", self.said("lane-occupancy", "dry"))
+
+    def test_a_claim_that_has_expired_is_no_claim(self):
+        self.m.task("t", ttl="100ms")
+        self.m.session("a")
+        self.m.claim("a", "t")
+        lib.wait_for(lambda: self.m.column("t") == "ready", "the lease to end")
+        self.assertTrue(self.said("lane-occupancy", "supply").startswith("t"))
+        self.assertEqual(self.m.read("verdict").splitlines()[0], "not-dry")
+
+    def test_idea_backlog(self):
+        self.assertEqual(self.said("idea-backlog", "dry"), "no drafts")
+        self.idea("i")
+        self.assertIn("readiness", self.said("idea-backlog", "unknown"))
+        self.idea("j", readiness="0.8")
+        self.assertTrue(self.said("idea-backlog", "supply").startswith("probe.idea-backlog top j"))
+        self.m.task("t")
+        self.m.write("t\n", "tasks", "j", "covered")
+        self.m.write("0.1\n", "tasks", "i", "readiness")
+        self.assertIn("1 covered", self.said("idea-backlog", "dry"))
+
+    def test_self_review(self):
+        self.assertIn("no session has ended", self.said("self-review", "dry"))
+        self.ended("a")
+        self.assertIn("category", self.said("self-review", "unknown"))
+        self.ended("b", "code")
+        self.assertIn("self-review", self.said("self-review", "supply"))
+        self.ended("c", "self-review")
+        self.assertIn("enough", self.said("self-review", "dry"))
+
+    def test_lint_lessons(self):
+        self.said("lint-lessons", "dry")
+        os.mkdir(self.m.path("lessons", "push-once"))
+        self.m.write("active\n", "lessons", "push-once", "status")
+        self.assertIn("push-once", self.said("lint-lessons", "supply"))
+        self.m.write("git push\n", "lessons", "push-once", "keywords")
+        self.m.write("# Push once\n", "lessons", "push-once", "body")
+        self.said("lint-lessons", "dry")
+        self.set("lint-lessons", "linter", "/bin/sh\n-c\necho a.py:1: long; exit 1")
+        self.assertIn("a.py:1", self.said("lint-lessons", "supply"))
+        self.set("lint-lessons", "linter", "no-such-linter")
+        self.assertIn("no-such-linter", self.said("lint-lessons", "unknown"))
+
+    def test_calm_window(self):
+        self.assertIn("calm", self.said("calm-window", "dry"))
+        self.m.task("t", tags="calm")
+        for field, text in (("max-load", "1000"), ("min-memory", "0")):
+            self.set("calm-window", field, text)
+        self.assertTrue(self.said("calm-window", "supply").startswith("t"))
+        self.set("calm-window", "max-sessions", "0")
+        self.m.session("a")
+        self.assertIn("closed", self.said("calm-window", "dry"))
+
+    def test_cross_repo_supply(self):
+        self.assertEqual(self.said("cross-repo-supply", "unknown"), "was never fed")
+        self.set("cross-repo-supply", "feed", "api open=5 quick-wins=0 pending=3")
+        self.assertIn("none quick", self.said("cross-repo-supply", "dry"))
+        self.set("cross-repo-supply", "feed", "api open=5 quick-wins=2 pending=3")
+        self.assertIn("quick", self.said("cross-repo-supply", "supply"))
+        self.set("cross-repo-supply", "feed", "garbage")
+        self.said("cross-repo-supply", "unknown")
+
+
+class Services(Case):
+    """failed-services asks the service manager: a fake systemctl on the daemon's PATH, or none."""
+
+    def setUp(self):
+        self.bin = tempfile.mkdtemp(prefix="coordfs-bin-", dir="/var/tmp")
+        self.addCleanup(shutil.rmtree, self.bin, ignore_errors=True)
+        os.chmod(self.bin, 0o755)
+        for name in ("prlimit", "setpriv", "bwrap", "sh", "fusermount3"):
+            if shutil.which(name):
+                os.symlink(shutil.which(name), os.path.join(self.bin, name))
+        self.m = lib.Mount(env={"PATH": self.bin})
+        self.addCleanup(self._end)
+        self.m.write("0s\n", "control", "verdict-interval")
+
+    def systemctl(self, script):
+        path = os.path.join(self.bin, "systemctl")
+        with open(path, "w", encoding="ascii") as f:
+            f.write(f"#!/bin/sh\n{script}\n")
+        os.chmod(path, 0o755)
+
+    def said(self, answer):
+        word, _, detail = self.m.read("probes", "failed-services", "verdict").rstrip("\n").partition(" ")
+        self.assertEqual(word, answer, detail)
+        return detail
+
+    def test_there_is_none(self):
+        self.assertIn("systemctl: not found", self.said("unknown"))
+
+    def test_it_names_what_failed(self):
+        self.systemctl("echo 'web.service loaded failed failed The web'")
+        self.assertIn("web.service", self.said("supply"))
+        self.assertIn("probe.failed-services", self.m.ls("ready"))
+
+    def test_nothing_failed(self):
+        self.systemctl("exit 0")
+        self.said("dry")
+        self.assertNotIn("probe.failed-services", self.m.ls("ready"))
+
+    def test_it_fails_itself(self):
+        self.systemctl("echo no bus >&2; exit 1")
+        self.assertIn("no bus", self.said("unknown"))
+
+    def test_only_failures_are_an_outage_and_only_noops_are_not(self):
+        self.systemctl("exit 0")
+        for i in range(5):
+            self.m.session(f"n{i}")
+            self.m.write("noop\n", "sessions", f"n{i}", "outcome")
+        self.said("dry")
+        for i in range(5):
+            self.m.session(f"f{i}")
+            self.m.write("failed done\n", "sessions", f"f{i}", "outcome")
+        self.assertIn("5 sessions failed", self.said("supply"))
+
