@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,6 +27,7 @@
 #define OUTPUT_MAX 65536
 #define ERRORS_MAX 4096
 #define ARGS_MAX 400
+#define TICK_NS 250000000
 #define NOBODY 65534
 #define STATUS_FD 3 /* where bubblewrap tells how it went */
 #define SELF_FD 4   /* this program */
@@ -48,6 +50,8 @@ struct child {
 	void *arg;
 	pid_t pid;	  /* also its process group */
 	int pidfd, timer; /* -1: none */
+	int tick;	  /* a timer: is the mount there? -1: none */
+	uint64_t mount;	  /* its number; 0: cannot be told */
 	int timed_out;
 	int naked; /* run without a sandbox */
 	char why_naked[160];
@@ -201,6 +205,7 @@ static void close_all(struct child *c)
 		unwatch(c->loop, &c->streams[i].fd);
 	unwatch(c->loop, &c->pidfd);
 	unwatch(c->loop, &c->timer);
+	unwatch(c->loop, &c->tick);
 	c->pid = 0;
 }
 
@@ -377,6 +382,41 @@ static void on_timeout(void *arg)
 	(void)!read(c->timer, &n, sizeof(n));
 	c->timed_out = 1;
 	kill_child(c);
+}
+
+/* Of the mount at PATH, asked of the kernel alone: who would be asked for more is this process. */
+static uint64_t mount_number(const char *path)
+{
+	struct statx st;
+
+	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_MNT_ID, &st) ||
+	    !(st.stx_mask & STATX_MNT_ID))
+		return 0;
+	return st.stx_mnt_id;
+}
+
+/* A sandbox has the mount too, and would keep it, and so this process, after it was unmounted. */
+static void on_tick(void *arg)
+{
+	struct child *c = arg;
+	uint64_t n;
+
+	(void)!read(c->tick, &n, sizeof(n));
+	if (mount_number(c->mountpoint) != c->mount)
+		kill_child(c);
+}
+
+/* No sandbox that cannot be told to be of a mount is ended for it. */
+static int watch_mount(struct child *c)
+{
+	struct itimerspec often = { .it_value = { 0, TICK_NS }, .it_interval = { 0, TICK_NS } };
+
+	if (c->naked || !c->mount)
+		return 0;
+	c->tick = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (c->tick < 0 || timerfd_settime(c->tick, 0, &often, NULL))
+		return -errno;
+	return loop_watch(c->loop, c->tick, on_tick, c);
 }
 
 /* --- orphans of those that were run naked --- */
@@ -591,6 +631,8 @@ static int watch(struct child *c)
 		err = loop_watch(c->loop, c->streams[i].fd, on_stream, &c->streams[i]);
 	if (!err)
 		err = loop_watch(c->loop, c->timer, on_timeout, c);
+	if (!err)
+		err = watch_mount(c);
 	return err ? err : loop_watch(c->loop, c->pidfd, on_exit_of, c);
 }
 
@@ -635,7 +677,8 @@ struct child *child_start(struct loop *l, const json_t *ask, int64_t timeout,
 	c->mountpoint = mountpoint;
 	c->done = done;
 	c->arg = arg;
-	c->pidfd = c->timer = -1;
+	c->pidfd = c->timer = c->tick = -1;
+	c->mount = mount_number(mountpoint);
 	for (int i = 0; i < STREAMS; i++)
 		c->streams[i].fd = -1;
 	DL_APPEND(children, c);

@@ -3,6 +3,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 
 from lib import Mount, need_root, need_tool, wait_for
 from probing import Probing, processes
@@ -76,6 +77,17 @@ class Naughty:
         self.no_survivor()
         subprocess.run(["umount", "-l", self.m.dir], capture_output=True, check=False)
 
+    def test_unmounting_is_the_end_of_a_run(self):
+        self.probe("p", f": {self.mark}; setsid sh -c 'sleep 600; : {self.mark}' & sleep 600; :", timeout="1h")
+        p = self.readers(1)[0]
+        wait_for(lambda: len(processes(self.mark)) > 1, "the run")
+        p.kill()  # whoever reads keeps it busy
+        p.wait()
+        began = time.monotonic()
+        self.m.stop()
+        self.no_survivor()
+        self.assertLess(time.monotonic() - began, 8, "nobody waited for the probe's end")
+
 
 class Sandboxed(Naughty, Probing):
     """Under bubblewrap."""
@@ -139,6 +151,14 @@ class Sandboxed(Naughty, Probing):
         self.m.task("t")
         self.assertEqual(self.said("head -1 $COORD_MOUNT/verdict; ls $COORD_MOUNT/ready", timeout="20s"), "unknown t")
         self.assertEqual(self.answer(), ("dry", "dry t"))
+
+    def test_it_ends_with_a_daemon_that_is_killed(self):
+        self.probe("p", f": {self.mark}; setsid sh -c 'sleep 600; : {self.mark}' & sleep 600; :", timeout="1h")
+        p = self.readers(1)[0]
+        wait_for(lambda: len(processes(self.mark)) > 1, "the run")
+        self.m.kill9()
+        p.communicate(timeout=60)
+        self.no_survivor()
 
     def test_it_changes_nothing_in_the_mount(self):
         self.m.task("t")

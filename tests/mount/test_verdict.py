@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 
-from lib import errno_of, read, value, wait_for, write
+from lib import UID_A, as_uid, errno_of, need_root, read, value, wait_for, write
 from probing import Probing, processes
 
 
@@ -481,6 +481,11 @@ class Fed(Probing):
             with self.subTest(text):
                 self.refused("EINVAL", write, self.m.path("probes", "p", "verdict"), f"{text}\n")
         self.assertEqual(self.answer(), ("dry", "-"))
+
+    def test_who_is_no_operator_does_not_feed_it(self):
+        need_root()
+        self.assertEqual(as_uid(UID_A, errno_of, write, self.m.path("probes", "p", "verdict"), "dry\n"), "EACCES")
+        self.assertEqual(self.answer(), ("unknown", "was never fed"))
 
     def test_its_file_is_written_and_that_of_a_command_is_not(self):
         self.assertEqual(os.stat(self.m.path("probes", "p", "verdict")).st_mode & 0o777, 0o664)
