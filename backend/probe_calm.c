@@ -138,9 +138,8 @@ static void judge_machine(const json_t *inputs, struct probe_said *out)
 	if (why.n || why.err)
 		probe_say(out, PROBE_DRY, "closed: %.110s; %s waits", buf_text(&why), task);
 	else
-		probe_say(out, PROBE_SUPPLY,
-			  "%s: %s, load %.1f a core, %.0f %% of memory available", task,
-			  probe_count(sessions, "live session"), load, memory * 100);
+		probe_say(out, PROBE_SUPPLY, "%s %s, load %.1f a core, %.0f %% of memory available",
+			  task, probe_count(sessions, "live session"), load, memory * 100);
 }
 
 static void judge(const json_t *inputs, struct probe_said *out)

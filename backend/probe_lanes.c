@@ -215,6 +215,8 @@ static void say_supply(const struct judged *j, struct probe_said *out)
 
 	if (j->ready > 1)
 		(void)snprintf(more, sizeof(more), " and %lld more", (long long)j->ready - 1);
+	else if (j->lanes) /* the first word is the task alone */
+		(void)snprintf(more, sizeof(more), " and no more");
 	if (j->lanes)
 		(void)snprintf(lanes, sizeof(lanes), ": %lld of %lld one-shot lane%s free today",
 			       (long long)j->open, (long long)j->lanes, j->lanes == 1 ? "" : "s");

@@ -38,7 +38,7 @@ Test(probe_lanes_judge, tasks_in_full_lanes_are_no_supply)
 	assert_supply(judge(IN(LANE("a", "once", 2, 2, 0, FIRST(5, "x", 9, 1)) "," LANE(
 				       "b", "once", 2, 1, 0, FIRST(1, "y", 0, 2)),
 			       "'ready': 0")),
-		      1, "y: 1 of 2 one-shot lanes free today");
+		      1, "y and no more: 1 of 2 one-shot lanes free today");
 	assert_dry(judge(IN(LANE("a", "once", 2, 2, 0, FIRST(5, "x", 9, 1)), "'ready': 0")),
 		   "no ready task in a one-shot lane; 5 in full lanes");
 }
@@ -48,9 +48,9 @@ Test(probe_lanes_judge, a_daily_lane_is_full_by_what_was_done_today)
 	assert_dry(judge(IN(LANE("d", "daily", 2, 1, 1, FIRST(1, "x", 0, 1)), "'ready': 0")),
 		   "no ready task in a one-shot lane; 1 in full lanes");
 	assert_supply(judge(IN(LANE("d", "daily", 2, 0, 1, FIRST(1, "x", 0, 1)), "'ready': 0")), 1,
-		      "x: 1 of 1 one-shot lane free today");
+		      "x and no more: 1 of 1 one-shot lane free today");
 	assert_supply(judge(IN(LANE("o", "once", 1, 0, 7, FIRST(1, "x", 0, 1)), "'ready': 0")), 1,
-		      "x: 1 of 1 one-shot lane free today");
+		      "x and no more: 1 of 1 one-shot lane free today");
 }
 
 Test(probe_lanes_judge, dry_says_what_is_there_instead)
@@ -157,7 +157,7 @@ Test(probe_lanes, free_lanes_are_counted_by_live_claims)
 	task("a1", "api", NULL, NULL);
 	assert_supply(run(), 1, "w1 and 2 more: 2 of 2 one-shot lanes free today");
 	assert_ok(fixture_claim(&p.f, s1, "w1"));
-	assert_supply(run(), 1, "a1: 1 of 2 one-shot lanes free today");
+	assert_supply(run(), 1, "a1 and no more: 1 of 2 one-shot lanes free today");
 	assert_ok(fixture_claim(&p.f, s1, "a1"));
 	assert_dry(run(), "no ready task in a one-shot lane; 2 held, 1 in full lanes");
 }
@@ -182,5 +182,5 @@ Test(probe_lanes, a_daily_lane_is_free_again_tomorrow)
 	assert_ok(fixture_finish(&p.f, s1, "n1"));
 	assert_dry(run(), "no ready task in a one-shot lane; 1 in full lanes");
 	fixture_pass(&p.f, DAY);
-	assert_supply(run(), 1, "n2: 1 of 1 one-shot lane free today");
+	assert_supply(run(), 1, "n2 and no more: 1 of 1 one-shot lane free today");
 }
