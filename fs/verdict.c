@@ -542,7 +542,8 @@ int verdict_ready(struct request *r, int64_t probe, void (*fn)(void *arg), void 
 		return 1;
 	refresh(r, v);
 	p = probe ? find_probe(v, probe) : NULL;
-	if (probe && (!p || !p->listed || is_fresh(r, v, p)) && !(p && p->running))
+	if (probe && (!p || !p->listed || (is_fresh(r, v, p) && !v->recording)) &&
+	    !(p && p->running))
 		return 1;
 	v->seq = store_seq(v->fs->store);
 	LL_FOREACH(v->probes, p)

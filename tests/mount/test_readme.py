@@ -107,7 +107,7 @@ class Pages(unittest.TestCase):
         for file, case, test in named:
             with self.subTest(f"{file}.{case}.{test}"):
                 text = "".join(f.read_text() for f in (lib.ROOT / "tests").glob(f"*/{file}.py"))
-                classes = {re.split("[(:]", c)[0]: c for c in re.split(r"^class ", text, flags=re.M)[1:]}
+                classes = {re.match(r"\w+", c)[0]: c for c in re.split(r"^class ", text, flags=re.M)[1:]}
                 self.assertTrue(f"def {test}(" in classes.get(case, ""), "no such test")
         units = "".join(f.read_text() for f in (lib.ROOT / "tests").glob("*/test_*.c"))
         named = re.findall(r"`(\w+)/(\w+)`", page)
