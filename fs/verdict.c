@@ -66,6 +66,7 @@ struct verdict_state {
 	int64_t judged; /* ms since boot; 0: never */
 	int64_t seq;	/* the last event when the runs began that are judged next */
 	json_t *last;	/* the last roll-up, as the writer decided it; NULL: none */
+	int recording;	/* changes on their way to the writer */
 	int making;	/* built-in probes on their way to the writer */
 };
 
@@ -379,6 +380,7 @@ static int send(struct judgement *j, json_t *text)
 	c->done = on_recorded;
 	c->arg = j;
 
+	j->v->recording++;
 	store_commit(j->v->fs->store, c);
 	return 0;
 }
@@ -455,6 +457,7 @@ static void on_recorded(struct change *c)
 	struct judgement *j = c->arg;
 	struct verdict_state *v = j->v;
 
+	v->recording--;
 	if (!j->probe) {
 		json_t *said = c->result.err ? NULL : json_loads(buf_text(&c->result.why), 0, NULL);
 
