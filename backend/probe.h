@@ -28,9 +28,16 @@ struct probe_look {
 	json_t *asked;	/* an array: probe_ask's programs */
 };
 
+/* SUPPLY: is the first word of the detail a task? */
+enum probe_filed {
+	PROBE_UNFILED, /* no: the work is in nobody's list */
+	PROBE_FILED,   /* yes, and it could be claimed when the probe looked */
+	PROBE_PERHAPS, /* it is when there is such a task, which the writer will see */
+};
+
 struct probe_said {
 	enum probe_answer answer;
-	int filed; /* SUPPLY: the first word of detail is a task that can be claimed */
+	int filed; /* enum probe_filed */
 	char detail[PROBE_DETAIL];
 };
 

@@ -146,7 +146,7 @@ static void judge(const json_t *inputs, struct probe_said *out)
 {
 	const char *what = unreadable(inputs), *why = event_text(inputs, "machine");
 
-	out->filed = 1;
+	out->filed = PROBE_FILED;
 	if (!json_is_integer(json_object_get(inputs, "tasks")))
 		probe_say(out, PROBE_UNKNOWN, "the tasks could not be read");
 	else if (!event_int(inputs, "tasks"))

@@ -31,7 +31,7 @@ static void judge(const json_t *inputs, struct probe_said *out)
 			  *line || *errors ? ": " : "", *line ? line : errors);
 	else
 		probe_say(out, status ? PROBE_DRY : PROBE_SUPPLY, "%s", *line ? line : "-");
-	out->filed = 1; /* if its first word is no task the writer will see */
+	out->filed = PROBE_PERHAPS;
 }
 
 const struct probe_kind probe_command = { "command", NULL, look, judge };

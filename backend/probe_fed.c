@@ -43,7 +43,7 @@ static void judge(const json_t *inputs, struct probe_said *out)
 	for (int i = 0; i < 3; i++)
 		if (strncmp(said, probe_words[i], (size_t)(rest - said)) == 0)
 			probe_say(out, (enum probe_answer)i, "%.250s", *rest ? rest + 1 : "-");
-	out->filed = 1;
+	out->filed = PROBE_PERHAPS;
 }
 
 const struct probe_kind probe_fed = { "fed", INTERVAL, look, judge };

@@ -143,7 +143,7 @@ static void judge(const json_t *inputs, struct probe_said *out)
 {
 	int64_t unsaid = event_int(inputs, "unsaid");
 
-	out->filed = 0;
+	out->filed = PROBE_UNFILED;
 	if (!json_is_integer(json_object_get(inputs, "drafts")))
 		probe_say(out, PROBE_UNKNOWN, "the drafts could not be read");
 	else if (event_int(inputs, "ready"))

@@ -433,7 +433,7 @@ static void judge(const json_t *inputs, struct probe_said *out)
 	else
 		say_dry(&j, json_array_size(repositories), out);
 	(void)line_mend(out->detail); /* cut inside a character, or said by a program */
-	out->filed = 0;
+	out->filed = PROBE_UNFILED;
 	buf_free(&j.supply);
 	buf_free(&j.unknown);
 	cover_free(j.held);

@@ -243,7 +243,7 @@ static void judge(const json_t *inputs, struct probe_said *out)
 
 	judge_lanes(&j, json_object_get(inputs, "lanes"));
 	take(&j, json_object_get(inputs, "free"));
-	out->filed = 1;
+	out->filed = PROBE_FILED;
 	if (!json_is_array(json_object_get(inputs, "lanes")))
 		probe_say(out, PROBE_UNKNOWN, "the lanes could not be read");
 	else if (j.first)

@@ -124,7 +124,7 @@ static void judge(const json_t *inputs, struct probe_said *out)
 		probe_say(out, PROBE_DRY, "%s %s sound, %s", probe_count(n, "lesson"),
 			  n == 1 ? "is" : "are", linter.detail);
 	(void)line_mend(out->detail);
-	out->filed = 0;
+	out->filed = PROBE_UNFILED;
 }
 
 const struct probe_kind probe_lint = { "lint-lessons", NULL, look, judge };

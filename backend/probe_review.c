@@ -82,7 +82,7 @@ static void judge(const json_t *inputs, struct probe_said *out)
 	int64_t n = event_int(inputs, "sessions");
 	double share = n ? (double)event_int(inputs, "reviews") / (double)n : 0;
 
-	out->filed = 0;
+	out->filed = PROBE_UNFILED;
 	if (!json_is_integer(json_object_get(inputs, "sessions")))
 		probe_say(out, PROBE_UNKNOWN, "the sessions could not be read");
 	else if (!n)

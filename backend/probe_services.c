@@ -205,7 +205,7 @@ static void judge(const json_t *inputs, struct probe_said *out)
 		probe_say(out, PROBE_DRY, "%s; %lld of the last %s failed", manager.detail,
 			  (long long)failed, probe_count(n, "session"));
 	(void)line_mend(out->detail);
-	out->filed = 0;
+	out->filed = PROBE_UNFILED;
 }
 
 const struct probe_kind probe_services = { "failed-services", NULL, look, judge };

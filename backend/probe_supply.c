@@ -123,7 +123,7 @@ static void judge(const json_t *inputs, struct probe_said *out)
 	const char *feed = event_text(inputs, "feed");
 	int64_t age = event_int(inputs, "age"), interval = event_int(inputs, "interval");
 
-	out->filed = 0;
+	out->filed = PROBE_UNFILED;
 	if (!*feed)
 		probe_say(out, PROBE_UNKNOWN, "was never fed");
 	else if (age > interval)

@@ -101,6 +101,7 @@ static int withdraw(struct tx *tx, const json_t *p)
 static int settle(struct tx *tx, json_t *p)
 {
 	const char *word = event_text(p, "answer");
+	int64_t filed = event_int(p, "filed");
 
 	if (json_is_true(json_object_get(p, "shadow")))
 		return 0;
@@ -108,7 +109,10 @@ static int settle(struct tx *tx, json_t *p)
 		return withdraw(tx, p);
 	if (strcmp(word, "supply") != 0)
 		return 0;
-	if (json_is_true(json_object_get(p, "filed")) && names_ready(tx, event_text(p, "detail")))
+	if (filed ==
+	    PROBE_FILED) /* ready when it looked; taken since: the next look names another */
+		return 0;
+	if (filed == PROBE_PERHAPS && names_ready(tx, event_text(p, "detail")))
 		return 0;
 	return offer(tx, p);
 }

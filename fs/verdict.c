@@ -358,7 +358,7 @@ static void put_heads(const json_t *seen, json_t *heads)
 
 static json_t *describe(const struct probe *p)
 {
-	return json_pack("{s:s,s:I,s:s,s:s,s:b,s:b,s:b,s:I,s:I,s:O?}", "probe", p->name, "probe_id",
+	return json_pack("{s:s,s:I,s:s,s:s,s:i,s:b,s:b,s:I,s:I,s:O?}", "probe", p->name, "probe_id",
 			 (json_int_t)p->id, "answer", probe_words[p->said.answer], "detail",
 			 p->said.detail, "filed", p->said.filed, "shadow", p->shadow, "kept",
 			 p->kept, "at", (json_int_t)p->judged_wall, "took", (json_int_t)p->took,

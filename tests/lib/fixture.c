@@ -531,9 +531,9 @@ const char *fixture_says(const char *probe, const char *answer, const char *deta
 
 	(void)snprintf(text, sizeof(text),
 		       "{\"seq\":0,\"took\":1,\"heads\":{},\"probes\":[{\"probe\":\"%s\","
-		       "\"probe_id\":77,\"answer\":\"%s\",\"detail\":\"%s\",\"filed\":%s,"
+		       "\"probe_id\":77,\"answer\":\"%s\",\"detail\":\"%s\",\"filed\":%d,"
 		       "\"shadow\":false,\"at\":1,\"took\":1,\"inputs\":{}}]}",
-		       probe, answer, detail, filed ? "true" : "false");
+		       probe, answer, detail, filed);
 	return text;
 }
 
