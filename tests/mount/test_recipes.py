@@ -1,0 +1,222 @@
+"""docs/recipes.md is true: its scripts, taken from the page, do what the page says."""
+import os
+import re
+import subprocess
+import unittest
+
+import lib
+from live import environ
+from probing import Probing
+
+PAGE = lib.ROOT / "docs/recipes.md"
+
+def recipes():
+    """{name: script}; the first line of each is "# NAME"."""
+    blocks = re.findall(r"^```sh\n(# ([a-z-]+)\n.*?)^```", PAGE.read_text(), re.M | re.S)
+    return {name: script for script, name in blocks}
+
+
+class Recipe(Probing):
+    """No built-in probe is there but those that a test asks for; self.dir is in the PATH."""
+
+    def setUp(self):
+        super().setUp()
+        self.scripts = recipes()
+        os.symlink(lib.COORDFS, os.path.join(self.dir, "coordfs"))
+
+    def program(self, name, text):
+        path = os.path.join(self.dir, name)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        os.chmod(path, 0o755)
+        return path
+
+    def start(self, name, *args):
+        path = self.program(name, self.scripts[name])
+        env = environ(COORD_MOUNT=str(self.m.dir), LC_ALL="C.UTF-8",
+                      PATH=f"{self.dir}:{os.environ['PATH']}")
+        p = subprocess.Popen(["sh", path, *args], env=env, cwd="/", text=True,
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.addCleanup(p.wait)
+        self.addCleanup(p.kill)
+        self.addCleanup(p.stdout.close)
+        return p
+
+    def ended(self, p):
+        said = p.communicate(timeout=lib.PATIENCE)[0]
+        return p.returncode, said
+
+    def recipe(self, name, *args):
+        """(status, what it said)"""
+        return self.ended(self.start(name, *args))
+
+    def built_in(self, *names):
+        for name in names:
+            os.mkdir(self.m.path("probes", name))
+
+    def outcome(self, session):
+        return self.m.read("sessions", session, "outcome").strip()
+
+    def ended_by_outcome(self, session, outcome):
+        self.assertEqual(self.m.read("sessions", session, "state"), "ended outcome\n")
+        self.assertEqual(self.outcome(session), outcome)
+
+
+class UntilDry(Recipe):
+    def setUp(self):
+        super().setUp()
+        self.work = self.program("work", 'echo "$1" >> "${0%/*}/worked"\n')
+
+    def worked(self):
+        path = os.path.join(self.dir, "worked")
+        return lib.read(path).split() if os.path.exists(path) else []
+
+    def test_a_session_works_until_the_verdict_is_dry(self):
+        self.built_in("lane-occupancy")
+        for name in "t1", "t2", "t3":
+            self.m.task(name)
+        self.assertEqual(self.recipe("until-dry", "a", "sh", self.work), (0, ""))
+        self.assertEqual(sorted(self.worked()), ["t1", "t2", "t3"])
+        self.assertEqual(self.m.ls("done"), ["t1", "t2", "t3"])
+        self.ended_by_outcome("a", "done")
+
+    def test_when_it_is_dry_at_once_the_outcome_is_noop(self):
+        self.built_in("lane-occupancy")
+        self.assertEqual(self.recipe("until-dry", "a", "sh", self.work), (0, ""))
+        self.assertEqual(self.worked(), [])
+        self.ended_by_outcome("a", "noop")
+
+    def test_four_sessions_do_six_tasks_once_each(self):
+        self.built_in("lane-occupancy")
+        tasks = [self.m.task(f"t{i}") for i in range(6)]
+        workers = [self.start("until-dry", f"w{i}", "sh", self.work) for i in range(4)]
+        self.assertEqual([self.ended(w) for w in workers], [(0, "")] * 4)
+        self.assertEqual(sorted(self.worked()), tasks)
+        self.assertEqual(self.m.ls("done"), tasks)
+
+    def test_when_it_is_unknown_it_takes_what_is_filed_and_no_more(self):
+        self.built_in("cross-repo-supply")
+        self.m.task("idea", publish=False)
+        self.m.task("t")
+        self.m.task("for-ever", kind="standing")
+        self.m.task("later", tags="calm")
+        self.assertEqual(self.recipe("until-dry", "a", "sh", self.work), (0, ""))
+        self.assertEqual(self.worked(), ["t"])
+        self.ended_by_outcome("a", "done")
+        self.assertEqual(self.recipe("until-dry", "b", "sh", self.work), (0, ""))
+        self.assertEqual(self.worked(), ["t"])
+        self.ended_by_outcome("b", "noop")
+        self.assertEqual(self.m.ls("ideas"), ["idea"])
+
+    def test_it_sees_to_what_a_probe_found(self):
+        self.probe("q", f"test -e {self.dir}/worked && exit 1; echo something")
+        self.assertEqual(self.recipe("until-dry", "a", "sh", self.work), (0, ""))
+        self.assertEqual(self.worked(), ["probe.q"])
+        self.ended_by_outcome("a", "done")
+
+    def test_what_it_saw_to_and_is_still_there_it_leaves_until_something_happens(self):
+        self.program("timeout", '#!/bin/sh\nshift; exec "$@"\n')
+        self.probe("q", ["echo", "always"])
+        worker = self.start("until-dry", "a", "sh", self.work)
+        self.m.wait_event("finish", task="probe.q", session="a")
+        self.m.task("t")
+        self.m.wait_event("finish", task="t", session="a")
+        self.m.write("0\n", "probes", "q", "enabled")
+        self.assertEqual(self.ended(worker), (0, ""))
+        self.assertEqual(self.worked(), ["probe.q", "t"])
+        self.ended_by_outcome("a", "done")
+
+    def test_a_task_that_failed_is_given_back_and_told(self):
+        self.built_in("lane-occupancy")
+        self.m.task("t")
+        self.assertEqual(self.recipe("until-dry", "a", "false"), (1, ""))
+        self.assertEqual(self.m.ls("ready"), ["t"])
+        self.assertEqual(self.outcome("a"), "failed t")
+        self.m.wait_event("end", session="a")
+
+
+class Answer(Recipe):
+    def test_of_two_sessions_one_sees_to_what_a_probe_found(self):
+        self.probe("p", ["echo", "mail from Eve"])
+        gate = self.fifo("gate")
+        first = self.start("answer", self.m.session("a"), "p", "sh", "-c", f"cat {gate}; echo $0: $1")
+        lib.wait_for(lambda: self.m.ls("claims") == ["probe.p"], "the claim")
+        self.assertEqual(self.recipe("answer", self.m.session("b"), "p", "echo"), (1, ""))
+        self.open_gate(gate)
+        self.assertEqual(self.ended(first), (0, "go\nprobe.p: mail from Eve\n"))
+        self.assertEqual(self.m.ls("sessions/a/done"), ["probe.p"])
+
+    def test_when_there_is_nothing_nothing_is_claimed(self):
+        self.probe("p", "exit 1")
+        self.assertEqual(self.recipe("answer", self.m.session("a"), "p", "echo"), (1, ""))
+        self.assertEqual(self.m.events("claim"), [])
+
+    def test_what_failed_is_given_back(self):
+        self.probe("p", ["echo", "work"])
+        self.assertEqual(self.recipe("answer", self.m.session("a"), "p", "false")[0], 1)
+        self.assertEqual((self.m.ls("claims"), self.m.ls("ready")), ([], ["probe.p"]))
+
+
+class Feed(Recipe):
+    def test_what_was_collected_is_the_feed(self):
+        self.built_in("cross-repo-supply")
+        self.assertEqual(self.recipe("feed", "printf", "x open=5 quick-wins=2\\ny open=1 quick-wins=0\\n"), (0, ""))
+        self.assertEqual(self.m.read("probes/cross-repo-supply/feed"),
+                         "x open=5 quick-wins=2\ny open=1 quick-wins=0\n")
+        self.assertEqual(self.answer("cross-repo-supply")[0], "supply")
+
+    def test_what_could_not_be_collected_is_not_dry(self):
+        self.built_in("cross-repo-supply")
+        rc, _ = self.recipe("feed", "sh", "-c", "echo x open=5 quick-wins=0; exit 3")
+        self.assertEqual(rc, 3)
+        self.recipe("feed", "true")
+        self.assertEqual(self.answer("cross-repo-supply")[0], "unknown")
+
+    def test_a_fed_probe_says_what_the_command_said(self):
+        for status, answer in (0, "supply"), (1, "dry"), (2, "unknown"):
+            command = f"echo the build; exit {status}"
+            self.assertEqual(self.recipe("feed-answer", "ci", "sh", "-c", command), (0, ""))
+            got, detail = self.answer("ci")
+            self.assertEqual(got, answer)
+            self.assertIn("the build", detail)
+
+
+class Script(Recipe):
+    def test_a_probe_from_a_script_is_tried_as_a_shadow_and_then_trusted(self):
+        self.built_in("cross-repo-supply", "failed-services")
+        self.probe("d", "exit 1")
+        self.assertEqual(self.recipe("add-probe", self.dir), (0, ""))
+        script = os.path.join(self.dir, "inbox")
+        self.m.write(f"{script}\n{self.dir}\n60\n", "probes/inbox/command")
+        self.assertEqual(self.verdict()[0], "unknown")  # the two are not turned off yet
+        self.assertEqual(self.m.read("probes/inbox/shadow").split()[1], "dry")
+        rc, said = self.recipe("trust")
+        self.assertEqual((rc, said.split()[1]), (0, "dry"))
+        self.assertEqual(self.verdict()[0], "dry")
+        os.utime(script, (1, 1))
+        self.assertEqual(self.answer("inbox"), ("supply", "probe.inbox 1 old files"))
+
+    def test_where_the_script_cannot_look_it_says_unknown(self):
+        self.assertEqual(self.recipe("add-probe", self.dir), (0, ""))
+        script = os.path.join(self.dir, "inbox")
+        self.m.write(f"{script}\n{self.dir}/gone\n60\n", "probes/inbox/command")
+        answer = self.m.read("probes/inbox/verdict")
+        self.assertIn("unknown", answer)
+        self.assertIn("No such file", answer)
+
+
+class Start(Recipe):
+    def test_a_worker_is_started_only_for_work(self):
+        self.probe("p", "exit 1")
+        worker = ["sh", "-c", 'cat "$COORD_MOUNT/whoami"']
+        self.assertEqual(self.recipe("start", *worker)[0], 1)
+        self.assertEqual(self.m.ls("sessions"), [])
+        self.m.write("/bin/echo\nwork\n", "probes/p/command")
+        rc, said = self.recipe("start", *worker)
+        self.assertEqual(rc, 0)
+        self.assertNotEqual(lib.value(said, "session"), "-")
+        self.assertEqual(len(self.m.ls("sessions")), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
