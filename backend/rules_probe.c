@@ -109,8 +109,7 @@ static int settle(struct tx *tx, json_t *p)
 		return withdraw(tx, p);
 	if (strcmp(word, "supply") != 0)
 		return 0;
-	if (filed ==
-	    PROBE_FILED) /* ready when it looked; taken since: the next look names another */
+	if (filed == PROBE_FILED) /* taken since it looked: the next look names another */
 		return 0;
 	if (filed == PROBE_PERHAPS && names_ready(tx, event_text(p, "detail")))
 		return 0;

@@ -16,8 +16,8 @@ class Answers(Probing):
     def test_exit_0_is_supply_and_the_first_line_is_the_detail(self):
         self.probe("p", "echo t 5 open; echo more; exit 0")
         self.assertEqual(self.verdict(), ("not-dry", {"p": ("supply", "probe.p t 5 open")}))
-        self.assertEqual(self.m.read("probes", "p", "detail"), "probe.p t 5 open\n")
-        self.assertEqual(self.m.read("probes", "p", "verdict"), "supply probe.p t 5 open\n")
+        self.assertEqual(self.text("p", "detail"), "probe.p t 5 open\n")
+        self.assertEqual(self.text("p", "verdict"), "supply probe.p t 5 open\n")
 
     def test_exit_1_is_dry(self):
         self.probe("p", "echo nothing; exit 1")
@@ -32,7 +32,7 @@ class Answers(Probing):
     def test_a_probe_without_a_word_is_judged_by_its_exit(self):
         self.probe("p", "exit 1")
         self.assertEqual(self.answer(), ("dry", "-"))
-        self.assertEqual(self.m.read("probes", "p", "verdict"), "dry\n")
+        self.assertEqual(self.text("p", "verdict"), "dry\n")
 
     def test_what_is_not_there_is_unknown(self):
         for i, argv in enumerate((["/no/such/program"], ["no-such-program-here"], ["/etc/hostname"], ["/tmp"],
@@ -153,7 +153,7 @@ class RollUp(Probing):
         before = self.m.events()
         for _ in range(3):
             self.verdict()
-            self.m.read("probes", "p", "verdict")
+            self.text("p", "verdict")
         self.assertEqual(self.m.events(), before)
         self.assertEqual(self.runs(), 7, "each is recorded all the same")
 
@@ -165,7 +165,7 @@ class RollUp(Probing):
         self.assertEqual((self.runs("p"), self.runs("p", "shadow")), (1, 0))
         said = json.loads(self.m.read("verdict.json"))
         self.assertEqual(said["verdict"], "dry")
-        self.assertEqual([(s["probe"], s["answer"], s["detail"]) for s in said["shadow"]], [("s", "supply", "found")])
+        self.assertEqual([(s["probe"], s["answer"], self.plain(s["detail"])) for s in said["shadow"]], [("s", "supply", "found")])
         self.assertEqual([p["probe"] for p in said["probes"]], ["p"])
         self.assertNotIn("probe.s", self.m.ls("ready"))
 
@@ -184,11 +184,11 @@ class RollUp(Probing):
         """A probe, which must not wait for itself, gets the one before."""
         self.probe("p", "head -1 $COORD_MOUNT/verdict; exit 1")
         self.verdict()
-        before = self.m.read("probes", "p", "history")
+        before = self.text("p", "history")
         self.m.restart()
-        self.assertEqual(self.m.read("probes", "p", "history"), before)
+        self.assertEqual(self.text("p", "history"), before)
         self.assertEqual(self.answer(), ("dry", "dry"))
-        self.assertIn(before, self.m.read("probes", "p", "history"))
+        self.assertIn(before, self.text("p", "history"))
         self.assertEqual(self.runs(), 2)
         self.assertEqual(len(self.m.events("verdict")), 1)
 
@@ -245,7 +245,7 @@ class Runs(Probing):
         first = self.m.read("verdict")
         for _ in range(5):
             self.assertEqual(self.m.read("verdict"), first)
-            self.m.read("probes", "p", "verdict")
+            self.text("p", "verdict")
         self.assertEqual(self.runs(), 1)
         self.m.write("0s\n", "control", "verdict-interval")
         self.m.read("verdict")
@@ -277,15 +277,15 @@ class Runs(Probing):
         self.m.session("a")
         self.m.claim("a", "probe.p")
         self.assertEqual(self.answer(), ("dry", "session a sees to it: five"))
-        self.assertEqual(self.m.read("probes", "p", "detail"), "session a sees to it: five\n")
+        self.assertEqual(self.text("p", "detail"), "session a sees to it: five\n")
         self.m.release("a", "probe.p")
         self.assertEqual(self.answer(), ("supply", "probe.p five"))
-        self.assertEqual(self.m.read("probes", "p", "detail"), "probe.p five\n")
+        self.assertEqual(self.text("p", "detail"), "probe.p five\n")
 
     def test_one_probe_is_run_alone(self):
         self.probe("p", "exit 1")
         self.probe("q", "exit 0")
-        self.assertEqual(self.m.read("probes", "p", "verdict"), "dry\n")
+        self.assertEqual(self.text("p", "verdict"), "dry\n")
         self.assertEqual((self.runs("p"), self.runs("q")), (1, 0))
         self.assertEqual(value(self.m.read("status"), "verdict"), "-")
         self.assertEqual(self.m.events("verdict"), [])
@@ -296,7 +296,7 @@ class Runs(Probing):
         self.probe("p", f"read x < {gate}; echo it; exit 1", timeout="60s")
         ps = self.parked(self.readers(10, "probes", "p", "verdict"))
         self.open_gate(gate)
-        self.assertEqual({p.communicate(timeout=60)[0] for p in ps}, {"dry it\n"})
+        self.assertEqual({self.plain(p.communicate(timeout=60)[0]) for p in ps}, {"dry it\n"})
         self.assertEqual(self.runs(), 1)
 
     def test_looking_at_it_runs_nothing(self):
@@ -459,7 +459,7 @@ class Fed(Probing):
                                  ("unknown no answer", "unknown", ("unknown", "no answer"))):
             self.m.write(f"{text}\n", "probes", "p", "verdict")
             self.assertEqual(self.verdict(), (word, {"p": said}))
-            self.assertEqual(self.m.read("probes", "p", "verdict"), f"{said[0]} {said[1]}\n".replace(" -\n", "\n"))
+            self.assertEqual(self.text("p", "verdict"), f"{said[0]} {said[1]}\n".replace(" -\n", "\n"))
 
     def test_feeding_it_runs_nothing(self):
         self.m.write("dry\n", "probes", "p", "verdict")
