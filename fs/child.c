@@ -1,10 +1,12 @@
+/*
+ * One file, although it is long: all of it is the life of a struct child, its start, what it says,
+ * its end, and what is left behind by those that had no sandbox.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pwd.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,14 +25,11 @@
 #include "backend/text.h"
 #include "fs/caller.h"
 #include "fs/child.h"
+#include "fs/command.h"
 
 #define OUTPUT_MAX 65536
 #define ERRORS_MAX 4096
-#define ARGS_MAX 400
 #define TICK_NS 250000000
-#define NOBODY 65534
-#define STATUS_FD 3 /* where bubblewrap tells how it went */
-#define SELF_FD 4   /* this program */
 
 enum stream_of { OUTPUT, ERRORS, STATUS, STREAMS };
 
@@ -60,125 +59,7 @@ struct child {
 };
 
 static struct child *children;
-static uid_t nobody = NOBODY;
-static gid_t nogroup = NOBODY;
 static int64_t adopted_since; /* start of the first that was run naked, clock ticks; 0: none yet */
-
-/* --- the command line --- */
-
-struct args {
-	char *v[ARGS_MAX];
-	int n;
-	int err;
-};
-
-__attribute__((format(printf, 2, 3))) static void add(struct args *a, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (a->n >= ARGS_MAX - 1) {
-		a->err = -E2BIG;
-		return;
-	}
-	va_start(ap, fmt);
-	if (vasprintf(&a->v[a->n], fmt, ap) < 0) {
-		a->v[a->n] = NULL;
-		a->err = -ENOMEM;
-	} else {
-		a->n++;
-	}
-	va_end(ap);
-}
-
-static void add_words(struct args *a, const char *words)
-{
-	AUTO_FREE char *copy = strdup(words);
-
-	for (char *rest = copy, *word; copy && (word = strtok_r(rest, " ", &rest));)
-		add(a, "%s", word);
-	if (!copy)
-		a->err = -ENOMEM;
-}
-
-static void args_free(struct args *a)
-{
-	for (int i = 0; i < a->n; i++)
-		free(a->v[i]);
-}
-
-static unsigned flags_of(const struct child *c)
-{
-	return (unsigned)json_integer_value(json_object_get(c->ask, "flags"));
-}
-
-/* bubblewrap would make them for root alone. */
-static void add_parents(struct args *a, const char *path)
-{
-	for (const char *end = strchr(path + 5, '/'); end; end = strchr(end + 1, '/')) {
-		add_words(a, "--perms 0755 --dir");
-		add(a, "%.*s", (int)(end - path), path);
-	}
-}
-
-/* Who looks into repositories has to see them wherever they are, and writes nothing. */
-static void add_sandbox(struct args *a, const struct child *c)
-{
-	add_words(a, "bwrap --ro-bind / / --dev /dev --proc " CALLER_PROC);
-	if (!(flags_of(c) & PROBE_OWNER)) {
-		add_words(a, "--perms 1777 --size 67108864 --tmpfs /tmp");
-		if (strncmp(c->mountpoint, "/tmp/", 5) == 0) {
-			add_parents(a, c->mountpoint);
-			add(a, "--ro-bind");
-			add(a, "%s", c->mountpoint);
-			add(a, "%s", c->mountpoint);
-		}
-	}
-	add_words(a, "--unshare-pid --unshare-ipc --unshare-uts --unshare-cgroup-try");
-	if (!(flags_of(c) & PROBE_NETWORK))
-		add(a, "--unshare-net");
-	if (geteuid() != 0)
-		add(a, "--unshare-user");
-	add_words(a, "--die-with-parent --new-session --chdir /");
-	add(a, "--json-status-fd");
-	add(a, "%d", STATUS_FD);
-	add(a, "--");
-}
-
-static void add_user(struct args *a, const struct child *c)
-{
-	add(a, "setpriv");
-	if (geteuid() == 0 && !(flags_of(c) & PROBE_OWNER)) {
-		add(a, "--reuid=%u", nobody);
-		add(a, "--regid=%u", nogroup);
-		add_words(a, "--clear-groups --inh-caps=-all --bounding-set=-all");
-	}
-	add_words(a, "--no-new-privs --");
-	/* of the uid, everywhere: one of ours that is run naked has all its others to count in */
-	if (!c->naked || geteuid() == 0)
-		add_words(a, "prlimit --nproc=512 --");
-}
-
-static void make_args(struct args *a, const struct child *c)
-{
-	const json_t *argv = json_object_get(c->ask, "argv"), *arg;
-	size_t i;
-
-	add_words(a, "prlimit --core=0 --nofile=256 --fsize=67108864");
-	add(a, "--cpu=%lld", (long long)(c->timeout / 1000 + 1));
-	if (!(flags_of(c) & PROBE_SELF))
-		add(a, "--as=4294967296");
-	add(a, "--");
-	if (!c->naked)
-		add_sandbox(a, c);
-	add_user(a, c);
-	json_array_foreach(argv, i, arg) {
-		if (!i && flags_of(c) & PROBE_SELF)
-			add(a, CALLER_FD_PATH, SELF_FD);
-		else
-			add(a, "%s", json_string_value(arg));
-	}
-	a->v[a->n] = NULL;
-}
 
 /* --- ends --- */
 
@@ -518,12 +399,7 @@ void child_sweep(struct loop *l)
 
 int child_adopt(void)
 {
-	const struct passwd *p = getpwnam("nobody");
-
-	if (p) {
-		nobody = p->pw_uid;
-		nogroup = p->pw_gid;
-	}
+	command_find_nobody();
 	return prctl(PR_SET_CHILD_SUBREAPER, 1) ? -errno : 0;
 }
 
@@ -538,45 +414,34 @@ void child_end_all(struct loop *l)
 
 /* --- the start --- */
 
-static char **make_env(const struct child *c, struct args *env)
-{
-	const char *path = getenv("PATH");
-
-	add(env, "PATH=%s",
-	    path ? path : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-	add(env, "GIT_OPTIONAL_LOCKS=0");
-	add(env, "LC_ALL=C.UTF-8");
-	add(env, "COORD_MOUNT=%s", c->mountpoint);
-	env->v[env->n] = NULL;
-	return env->v;
-}
-
 static int spawn(struct child *c, const int ends[STREAMS], int self)
 {
+	const struct call call = { c->ask, c->timeout, c->mountpoint, c->naked };
 	struct args args = { .n = 0 }, env = { .n = 0 };
 	posix_spawn_file_actions_t fa;
 	posix_spawnattr_t at;
 	sigset_t none;
 	int err;
 
-	make_args(&args, c);
-	(void)make_env(c, &env);
+	command_line(&args, &call);
+	command_environment(&env, &call);
 	(void)sigemptyset(&none);
 	(void)posix_spawn_file_actions_init(&fa);
 	(void)posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
 	(void)posix_spawn_file_actions_adddup2(&fa, ends[OUTPUT], 1);
 	(void)posix_spawn_file_actions_adddup2(&fa, ends[ERRORS], 2);
 	if (!c->naked)
-		(void)posix_spawn_file_actions_adddup2(&fa, ends[STATUS], STATUS_FD);
-	if (flags_of(c) & PROBE_SELF)
-		(void)posix_spawn_file_actions_adddup2(&fa, self, SELF_FD);
+		(void)posix_spawn_file_actions_adddup2(&fa, ends[STATUS], COMMAND_STATUS_FD);
+	if (json_integer_value(json_object_get(c->ask, "flags")) & PROBE_SELF)
+		(void)posix_spawn_file_actions_adddup2(&fa, self, COMMAND_SELF_FD);
 	(void)posix_spawn_file_actions_addchdir_np(&fa, "/");
 	(void)posix_spawnattr_init(&at);
 	(void)posix_spawnattr_setflags(&at, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
 	(void)posix_spawnattr_setpgroup(&at, 0);
 	(void)posix_spawnattr_setsigmask(&at, &none);
-	err = args.err || env.err ? -args.err :
-				    posix_spawnp(&c->pid, args.v[0], &fa, &at, args.v, env.v);
+	err = args.err ? -args.err :
+	      env.err  ? -env.err :
+			 posix_spawnp(&c->pid, args.v[0], &fa, &at, args.v, env.v);
 	(void)posix_spawn_file_actions_destroy(&fa);
 	(void)posix_spawnattr_destroy(&at);
 	args_free(&args);
@@ -589,7 +454,7 @@ static int spawn(struct child *c, const int ends[STREAMS], int self)
 /* A descriptor above those that a child gets, so that dup2 does not tread on it. */
 static int lift(int fd)
 {
-	int up = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, SELF_FD + 1);
+	int up = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, COMMAND_SELF_FD + 1);
 
 	if (fd >= 0)
 		(void)close(fd);

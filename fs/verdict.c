@@ -1,3 +1,7 @@
+/*
+ * One file, although it is long: runs, who waits for them and what is recorded share their states;
+ * what can be judged without them is in backend/probe*.c, what is decided in backend/rules_probe.c.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
