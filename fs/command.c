@@ -96,7 +96,7 @@ static void add_user(struct args *a, const struct call *c)
 		add(a, "--regid=%u", nogroup);
 		add_words(a, "--clear-groups --inh-caps=-all --bounding-set=-all");
 	}
-	add_words(a, "--no-new-privs --");
+	add_words(a, "--pdeathsig KILL --no-new-privs --"); /* anew: it ends with a change of uid */
 	/* of the uid, everywhere: one of ours that is run naked has all its others to count in */
 	if (!c->naked || geteuid() == 0)
 		add_words(a, "prlimit --nproc=512 --");
@@ -107,7 +107,7 @@ void command_line(struct args *a, const struct call *c)
 	const json_t *argv = json_object_get(c->ask, "argv"), *arg;
 	size_t i;
 
-	add_words(a, "prlimit --core=0 --nofile=256 --fsize=67108864");
+	add_words(a, "setpriv --pdeathsig KILL -- prlimit --core=0 --nofile=256 --fsize=67108864");
 	add(a, "--cpu=%lld", (long long)(c->timeout / 1000 + 1));
 	if (!(flags_of(c) & PROBE_SELF))
 		add(a, "--as=4294967296");
