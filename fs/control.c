@@ -58,18 +58,19 @@ static int import_store(struct request *r, int64_t id, const char *text, size_t 
 	return change_text(r->change, text, n);
 }
 
-#define SETTING(r, n, sh)                                                                      \
-	{                                                                                      \
-		.type = NODE_FILE, .row = (r), .name = (n), .mode = 0644, .of = THING_CONTROL, \
-		.flags = NODE_OWNER, .show = (sh), .store = field_store                        \
-	}
-
 const struct node control_rows[] = {
-	SETTING(ROW_LIMITS, "limits", limits_show),
-	SETTING(ROW_LEASE, "lease", field_show),
-	SETTING(ROW_LEASE_MAX, "lease-max", field_show),
-	SETTING(ROW_RECENT, "recent", field_show),
-	SETTING(ROW_VERDICT_INTERVAL, "verdict-interval", field_show),
+	{ .type = NODE_FILE,
+	  .row = ROW_LIMITS,
+	  .name = "limits",
+	  .mode = 0644,
+	  .of = THING_CONTROL,
+	  .flags = NODE_OWNER,
+	  .show = limits_show,
+	  .store = field_store },
+	OPERATORS_FIELD(ROW_LEASE, "lease", THING_CONTROL, 0644),
+	OPERATORS_FIELD(ROW_LEASE_MAX, "lease-max", THING_CONTROL, 0644),
+	OPERATORS_FIELD(ROW_RECENT, "recent", THING_CONTROL, 0644),
+	OPERATORS_FIELD(ROW_VERDICT_INTERVAL, "verdict-interval", THING_CONTROL, 0644),
 	FIELD(ROW_ESTOP, "estop", THING_CONTROL, 0664),
 	{ .type = NODE_FILE,
 	  .row = ROW_BREAK,

@@ -107,7 +107,7 @@ struct node {
 		.type = NODE_FILE, .row = (r), .name = (n), .mode = (m), .of = (k), \
 		.show = field_show, .store = field_store                            \
 	}
-/* The same, of the mount's owner and operators. */
+/* The same, of the mount's owner, and of operators where the mode says so. */
 #define OPERATORS_FIELD(r, n, k, m)                                                 \
 	{                                                                           \
 		.type = NODE_FILE, .row = (r), .name = (n), .mode = (m), .of = (k), \

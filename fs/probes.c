@@ -76,15 +76,10 @@ static int is_kind(struct request *r, int64_t id, const char *what)
 
 static const struct kind probe_kind = THING_KIND(THING_PROBE, is_kind);
 
-#define SETTING(r, n, kind_name)                                                                   \
+/* There for probes of one kind; 0664 what operators set, 0644 programs, which are the owner's alone. */
+#define SETTING(r, n, m, kind_name)                                                                \
 	{                                                                                          \
-		.type = NODE_FILE, .row = (r), .name = (n), .mode = 0664, .of = THING_PROBE,       \
-		.only = (kind_name), .flags = NODE_OWNER, .show = field_show, .store = field_store \
-	}
-/* Programs are the owner's alone. */
-#define PROGRAM(r, n, kind_name)                                                                   \
-	{                                                                                          \
-		.type = NODE_FILE, .row = (r), .name = (n), .mode = 0644, .of = THING_PROBE,       \
+		.type = NODE_FILE, .row = (r), .name = (n), .mode = (m), .of = THING_PROBE,        \
 		.only = (kind_name), .flags = NODE_OWNER, .show = field_show, .store = field_store \
 	}
 
@@ -103,25 +98,25 @@ static const struct node probe[] = {
 	FILE_RO(ROW_PROBE_LAST, "last", last_show),
 	FILE_RO(ROW_PROBE_HISTORY, "history", history_show),
 	FILE_RO(ROW_PROBE_SHADOW, "shadow", shadow_show),
-	SETTING(ROW_PROBE_ENABLED, "enabled", NULL),
-	SETTING(ROW_PROBE_INTERVAL, "interval", NULL),
-	SETTING(ROW_PROBE_TIMEOUT, "timeout", NULL),
-	PROGRAM(ROW_PROBE_COMMAND, "command", NULL),
-	PROGRAM(ROW_PROBE_NETWORK, "network", "command"),
-	SETTING(ROW_PROBE_FEED, "feed", "cross-repo-supply"),
-	SETTING(ROW_PROBE_FLOOR, "floor", "idea-backlog"),
-	SETTING(ROW_PROBE_CATEGORY, "category", "self-review"),
-	SETTING(ROW_PROBE_WINDOW, "window", "self-review"),
-	SETTING(ROW_PROBE_MAX_AGE, "max-age", "self-review"),
-	SETTING(ROW_PROBE_MAX_SHARE, "max-share", "self-review"),
-	SETTING(ROW_PROBE_LOCK_AGE, "lock-age", "invariants"),
-	SETTING(ROW_PROBE_GRACE, "grace", "invariants"),
-	PROGRAM(ROW_PROBE_LINTER, "linter", "lint-lessons"),
-	PROGRAM(ROW_PROBE_MANAGER, "manager", "failed-services"),
-	SETTING(ROW_PROBE_FAILURES, "failures", "failed-services"),
-	SETTING(ROW_PROBE_MAX_SESSIONS, "max-sessions", "calm-window"),
-	SETTING(ROW_PROBE_MAX_LOAD, "max-load", "calm-window"),
-	SETTING(ROW_PROBE_MIN_MEMORY, "min-memory", "calm-window"),
+	SETTING(ROW_PROBE_ENABLED, "enabled", 0664, NULL),
+	SETTING(ROW_PROBE_INTERVAL, "interval", 0664, NULL),
+	SETTING(ROW_PROBE_TIMEOUT, "timeout", 0664, NULL),
+	SETTING(ROW_PROBE_COMMAND, "command", 0644, NULL),
+	SETTING(ROW_PROBE_NETWORK, "network", 0644, "command"),
+	SETTING(ROW_PROBE_FEED, "feed", 0664, "cross-repo-supply"),
+	SETTING(ROW_PROBE_FLOOR, "floor", 0664, "idea-backlog"),
+	SETTING(ROW_PROBE_CATEGORY, "category", 0664, "self-review"),
+	SETTING(ROW_PROBE_WINDOW, "window", 0664, "self-review"),
+	SETTING(ROW_PROBE_MAX_AGE, "max-age", 0664, "self-review"),
+	SETTING(ROW_PROBE_MAX_SHARE, "max-share", 0664, "self-review"),
+	SETTING(ROW_PROBE_LOCK_AGE, "lock-age", 0664, "invariants"),
+	SETTING(ROW_PROBE_GRACE, "grace", 0664, "invariants"),
+	SETTING(ROW_PROBE_LINTER, "linter", 0644, "lint-lessons"),
+	SETTING(ROW_PROBE_MANAGER, "manager", 0644, "failed-services"),
+	SETTING(ROW_PROBE_FAILURES, "failures", 0664, "failed-services"),
+	SETTING(ROW_PROBE_MAX_SESSIONS, "max-sessions", 0664, "calm-window"),
+	SETTING(ROW_PROBE_MAX_LOAD, "max-load", 0664, "calm-window"),
+	SETTING(ROW_PROBE_MIN_MEMORY, "min-memory", 0664, "calm-window"),
 	END,
 };
 
