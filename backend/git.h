@@ -1,5 +1,5 @@
 /*
- * git: what a repository's work tree holds that no commit has. The only file that knows libgit2.
+ * git: what a repository's work tree holds that no commit has. Only git*.c know libgit2.
  * Nothing is written: not the index, no lock; no hook, filter or other program is run.
  */
 #ifndef BACKEND_GIT_H
