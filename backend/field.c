@@ -59,11 +59,23 @@ static const struct field fields[] = {
 	  " active automated deprecated archived draft ", 0, 0, "draft" },
 	{ THING_LESSON, "body", FIELD_TEXT, RIGHT_MAKER, NULL, 0, 0, NULL },
 	{ THING_REPO, "path", FIELD_PATH, RIGHT_OPERATOR, NULL, 0, 0, NULL },
+	{ THING_REPO, "branches", FIELD_REFS, RIGHT_OPERATOR, NULL, 0, 0, NULL },
+	{ THING_REPO, "depth", FIELD_NUMBER, RIGHT_OPERATOR, NULL, 1, 1e7, "10000" },
 	{ THING_CONTROL, "limits", FIELD_LIMITS, RIGHT_OWNER, NULL, 0, 0, NULL },
 	{ THING_CONTROL, "lease", FIELD_DURATION, RIGHT_OWNER, NULL, 100, 30 * MS_DAY, "60m" },
 	{ THING_CONTROL, "lease-max", FIELD_DURATION, RIGHT_OWNER, NULL, 100, 365 * MS_DAY, "8h" },
 	{ THING_CONTROL, "recent", FIELD_DURATION, RIGHT_OWNER, NULL, 1000, 3650 * MS_DAY, "7d" },
 	{ THING_CONTROL, "verdict-interval", FIELD_DURATION, RIGHT_OWNER, NULL, 0, MS_DAY, "10s" },
+	{ THING_CONTROL, "freshness", FIELD_CHOICE, RIGHT_OWNER, " refuse warn off ", 0, 0,
+	  "refuse" },
+	{ THING_CONTROL, "convergence-window", FIELD_DURATION, RIGHT_OWNER, NULL, 0, 30 * MS_DAY,
+	  "1h" },
+	{ THING_CONTROL, "trailers", FIELD_WORDS, RIGHT_OWNER, NULL, 0, 0,
+	  "Coord-Session\nGit-Session-Id\nAgent-Session\nSession-Id\nClaude-Session\nAmp-Thread-ID" },
+	{ THING_CONTROL, "scan-interval", FIELD_DURATION, RIGHT_OWNER, NULL, 0, MS_DAY, "10s" },
+	{ THING_CONTROL, "guard", FIELD_CHOICE, RIGHT_OWNER, " held strict off ", 0, 0, "held" },
+	{ THING_CONTROL, "guard-offline", FIELD_CHOICE, RIGHT_OWNER, " open closed ", 0, 0,
+	  "closed" },
 	{ THING_CONTROL, "estop", FIELD_LINE, RIGHT_OPERATOR, NULL, 0, 0, NULL },
 };
 
@@ -81,7 +93,7 @@ const struct field *field_find(enum thing_kind of, const char *name)
 int field_is_list(const struct field *f)
 {
 	return f->type == FIELD_WORDS || f->type == FIELD_NEEDS || f->type == FIELD_ARTIFACTS ||
-	       f->type == FIELD_LIMITS;
+	       f->type == FIELD_LIMITS || f->type == FIELD_REFS;
 }
 
 static int say(int err, const char *sentence, const char **reason)
@@ -170,6 +182,23 @@ static int check_path(const char *text, const char **reason)
 	return 0;
 }
 
+/* What git takes for a part of a ref's name, and * ? [ besides. */
+static int check_refs(const char *text, size_t n, const char **reason)
+{
+	struct lines l = { text, text + n };
+	const char *line;
+	size_t len;
+
+	while (lines_next(&l, &line, &len))
+		if (!len || len > 255 || memchr(line, ' ', len) || memchr(line, '\t', len) ||
+		    *line == '/' || *line == '-')
+			return say(
+				-EINVAL,
+				"each line is a branch or a pattern of branches: main, release/*",
+				reason);
+	return 0;
+}
+
 static int check_limit_line(const char *line, size_t len)
 {
 	char name[64], number[24], rest;
@@ -248,6 +277,8 @@ int field_check(const struct field *f, const char *text, size_t n, const char **
 		return check_answer(text, reason);
 	case FIELD_PATH:
 		return check_path(text, reason);
+	case FIELD_REFS:
+		return check_refs(text, n, reason);
 	case FIELD_LIMITS:
 		return check_limits(text, n, reason);
 	default:

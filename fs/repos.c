@@ -5,6 +5,8 @@ static const struct kind kind = THING_KIND(THING_REPO, NULL);
 
 static const struct node repo[] = {
 	OPERATORS_FIELD(ROW_REPO_PATH, "path", THING_REPO, 0664),
+	OPERATORS_FIELD(ROW_REPO_BRANCHES, "branches", THING_REPO, 0664),
+	OPERATORS_FIELD(ROW_REPO_DEPTH, "depth", THING_REPO, 0664),
 	END,
 };
 
