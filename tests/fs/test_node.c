@@ -165,6 +165,14 @@ static const struct numbered golden[] = {
 	{ 240, "repos" },
 	{ 241, "repos/*" },
 	{ 242, "repos/*/path" },
+	{ 243, "repos/*/branches" },
+	{ 244, "repos/*/depth" },
+	{ 159, "control/freshness" },
+	{ 160, "control/convergence-window" },
+	{ 161, "control/trailers" },
+	{ 162, "control/scan-interval" },
+	{ 163, "control/guard" },
+	{ 164, "control/guard-offline" },
 	/* clang-format on */
 };
 #define GOLDENS (sizeof(golden) / sizeof(golden[0]))
