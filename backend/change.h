@@ -39,6 +39,10 @@ enum change_kind {
 	CHANGE_ADD,	  /* of, name: a probe, a lane, a lesson, a repository */
 	CHANGE_REMOVE,	  /* the same */
 	CHANGE_JUDGED,	  /* text: what the probes said, as JSON */
+	CHANGE_OBSERVED,  /* text: commits of a repository, as JSON */
+	CHANGE_LOOK,	  /* thing: a repository, is to be looked at now */
+	CHANGE_BASE,	  /* thing: a session, accepts what the repositories hold now */
+	CHANGE_APPLY,	  /* thing: an incident, whose lesson is to be applied */
 	CHANGE_KINDS
 };
 
@@ -79,7 +83,8 @@ extern const char *const thing_words[THING_KINDS];
 #define CHANGE_SHARED 8u /* lock: with others who share it */
 #define CHANGE_SURE 32u	 /* when the disk is full or memory lacks: tried again later, not refused */
 #define CHANGE_ONCE 64u	 /* add: unless there was one of that name ever */
-#define CHANGE_WAIT 16u	 /* lock: wait in line instead of being refused */
+#define CHANGE_UNSEEN 128u /* claim: a repository could not be looked at; text says why */
+#define CHANGE_WAIT 16u	   /* lock: wait in line instead of being refused */
 
 struct result {
 	int err;	/* 0 or -errno */

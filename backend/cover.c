@@ -139,23 +139,31 @@ static size_t above(const char *path, size_t n)
 	return n ? n - 1 : 0;
 }
 
+int cover_artifact(const char *repo, const char *path, struct artifact *out)
+{
+	size_t whole = strlen(path), n;
+	int err;
+
+	while (whole && path[whole - 1] == '/')
+		whole--;
+	for (n = whole; (err = as_artifact(repo, path, n, out)) && err != -ENOMEM && n;)
+		n = above(path, n);
+	return err ? err : n == whole;
+}
+
 int cover_find(struct cover *c, const char *repo, const char *path)
 {
 	struct question q = { .c = c, .best = -1 };
-	size_t whole = strlen(path), n;
 	struct artifact a;
-	int err;
+	int got;
 
 	if (!c->sorted && c->n)
 		qsort(c->at, c->n, sizeof(*c->at), by_stem);
 	c->sorted = 1;
-	while (whole && path[whole - 1] == '/')
-		whole--;
-	for (n = whole; (err = as_artifact(repo, path, n, &a)) && err != -ENOMEM && n;)
-		n = above(path, n);
-	if (err)
-		return err == -ENOMEM ? err : -1;
-	q.name = n == whole ? a.name : NULL;
+	got = cover_artifact(repo, path, &a);
+	if (got < 0)
+		return got == -ENOMEM ? got : -1;
+	q.name = got ? a.name : NULL;
 	(void)at_stem(a.stem, &q);
 	(void)artifact_ancestors(a.stem, at_stem, &q);
 	if (q.name)

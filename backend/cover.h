@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "backend/buf.h"
+#include "backend/overlap.h"
 
 struct cover;
 
@@ -25,6 +26,13 @@ int cover_add(struct cover *c, const char *name);
  * -ENOMEM.
  */
 int cover_find(struct cover *c, const char *repo, const char *path);
+
+/*
+ * The file PATH of the repository REPO, its own name and no pattern, as an artifact, to be
+ * released: 1. Of what cannot be one it is the nearest directory above that can, the whole
+ * repository at last: 0. -ENOMEM, -EINVAL (REPO is no name).
+ */
+int cover_artifact(const char *repo, const char *path, struct artifact *out);
 
 /* Add the N bytes of PATH to OUT as an artifact that is that name alone: [*] for '*', and so on. */
 void cover_literal(const char *path, size_t n, struct buf *out);

@@ -39,7 +39,9 @@ static const struct {
 	{ "artifacts", SQL_DUMP_ARTIFACTS }, { "sessions", SQL_DUMP_SESSIONS },
 	{ "members", SQL_DUMP_MEMBERS },     { "grants", SQL_DUMP_GRANTS },
 	{ "things", SQL_DUMP_THINGS },	     { "anchors", SQL_DUMP_ANCHORS },
-	{ "locks", SQL_DUMP_LOCKS },
+	{ "locks", SQL_DUMP_LOCKS },	     { "commits", SQL_DUMP_COMMITS },
+	{ "bases", SQL_DUMP_BASES },	     { "commit_paths", SQL_DUMP_COMMIT_PATHS },
+	{ "incidents", SQL_DUMP_INCIDENTS }, { "incident_commits", SQL_DUMP_INCIDENT_COMMITS },
 };
 #define DUMPS (sizeof(dumps) / sizeof(dumps[0]))
 

@@ -9,18 +9,16 @@
 #include <string.h>
 
 #include "backend/conflict.h"
+#include "backend/project_impl.h"
 #include "backend/read.h"
-#include "backend/tx.h"
 
 enum { LIVE_NOT, LIVE_WANTED, LIVE_HELD }; /* HELD: wanted, and in the table held */
 
-/* Errors stick: after the first one nothing more is run. */
-static void project_run(struct tx *tx, const struct bind *binds)
+void project_run(struct tx *tx, const struct bind *binds)
 {
 	if (!tx->err)
 		tx->err = db_run_bound(tx->db, binds);
 }
-#define RUN(...) project_run(tx, BINDS(__VA_ARGS__))
 
 /* 1 if the last RUN changed a row. */
 static int ran(struct tx *tx)
@@ -188,8 +186,7 @@ static void project_needs(struct tx *tx, int64_t task, const json_t *list)
 	RUN(Q(BOARD_UNMET), I(task));
 }
 
-static void put_attr(struct tx *tx, int64_t thing, const char *name, const json_t *value,
-		     int64_t at)
+void project_attr(struct tx *tx, int64_t thing, const char *name, const json_t *value, int64_t at)
 {
 	if (json_is_string(value))
 		RUN(Q(ATTR_SET), I(thing), T(name), T(json_string_value(value)), I(at));
@@ -205,7 +202,7 @@ static void project_set(struct tx *tx, json_t *e)
 	if (strcmp(field, "needs") == 0)
 		project_needs(tx, thing, json_object_get(e, "value"));
 	else
-		put_attr(tx, thing, field, json_object_get(e, "value"), at_of(e));
+		project_attr(tx, thing, field, json_object_get(e, "value"), at_of(e));
 	if (strcmp(event_text(e, "of"), "task") == 0)
 		RUN(Q(TASK_CHANGED), I(at_of(e)), I(thing));
 }
@@ -314,6 +311,7 @@ static void project_register(struct tx *tx, json_t *e)
 	RUN(Q(SESSION_ADD), I(id_of(e)), T(event_text(e, "session")), I(event_int(e, "uid")),
 	    I(event_int(e, "gid")), I(at_of(e)));
 	RUN(Q(IDLE_SET), I(id_of(e)), I(tx->boot + event_int(e, "lease_ms")));
+	project_bases(tx, id_of(e), e);
 }
 
 static void project_end(struct tx *tx, json_t *e)
@@ -356,7 +354,8 @@ static void project_anchor(struct tx *tx, json_t *e)
 
 static void project_refused(struct tx *tx, json_t *e)
 {
-	RUN(Q(SESSION_REFUSED), T(event_text(e, "why")), I(event_int(e, "session_id")));
+	RUN(Q(SESSION_REFUSED), T(event_text(e, "why")), I(id_of(e)),
+	    I(event_int(e, "session_id")));
 }
 
 /* --- probes, lanes, lessons, repositories; import --- */
@@ -395,7 +394,7 @@ static void import_fields(struct tx *tx, json_t *e, int64_t task)
 	json_t *value;
 
 	json_object_foreach(json_object_get(e, "fields"), name, value)
-		put_attr(tx, task, name, value, at_of(e));
+		project_attr(tx, task, name, value, at_of(e));
 	if (json_object_get(e, "needs"))
 		project_needs(tx, task, json_object_get(e, "needs"));
 	project_artifacts(tx, e);
@@ -422,7 +421,7 @@ static void project_import(struct tx *tx, json_t *e)
 /* What the probes say has changed. */
 static void project_verdict(struct tx *tx, json_t *e)
 {
-	put_attr(tx, 0, "verdict", json_object_get(e, "verdict"), at_of(e));
+	project_attr(tx, 0, "verdict", json_object_get(e, "verdict"), at_of(e));
 }
 
 /* Recorded, but the tables do not move. */
@@ -474,6 +473,13 @@ static const struct {
 	{ "withdraw", project_unpublish },
 	{ "verdict", project_verdict },
 	{ "judged", project_nothing },
+	{ "commit", project_commit },
+	{ "scan", project_scan },
+	{ "incident", project_incident },
+	{ "incident-more", project_incident },
+	{ "applied", project_applied },
+	{ "base", project_base },
+	{ "warned", project_told },
 	{ "restored", project_nothing },
 };
 

@@ -21,6 +21,8 @@ rule_fn rule_exit;
 rule_fn rule_import;
 rule_fn rule_add, rule_remove;
 rule_fn rule_judged;
+rule_fn rule_observed, rule_look, rule_apply;
+rule_fn rule_base;
 
 /* Who may do what to a thing: docs/tree.md shows the same table. */
 enum right {
@@ -55,6 +57,21 @@ int rules_claimable(struct tx *tx, const struct change *c, const struct task *t)
 int rules_limits(struct tx *tx, const struct session *s);
 /* Has the lane of the task a place for one more claim? 0, or refused. */
 int rules_lane(struct tx *tx, const struct task *t);
+/*
+ * Has another session committed to an artifact of T since the base of S? 0; refused with ESTALE,
+ * or, as control/freshness says, S is told and 0.
+ */
+int rules_fresh(struct tx *tx, const struct change *c, const struct task *t,
+		const struct session *s);
+/* json: [repository's id, its name, its head] of each repository. */
+json_t *rules_heads(struct tx *tx);
+/* Put WHY, whose first line is "TIME WORD OPERATION", into the session's `why`; an event. */
+int rules_tell(struct tx *tx, const struct session *s, const char *task, const char *why);
+/*
+ * Which incidents is the commit a part of, whose event has been emitted? Emits them.
+ * REPO: its repository.
+ */
+int rules_converge(struct tx *tx, const struct thing *repo, int64_t commit);
 /* Emit the event KIND that grants T; BODY is taken over. */
 int rules_emit_grant(struct tx *tx, const char *kind, const struct task *t, json_t *body);
 /* The actor came too late, G was lost: the log keeps it. Refused with ESTALE. */

@@ -252,6 +252,8 @@ int rule_claim(struct tx *tx, const struct change *c)
 		err = rules_limits(tx, &s);
 	if (!err)
 		err = rules_lane(tx, &t);
+	if (!err)
+		err = rules_fresh(tx, c, &t, &s);
 	if (err)
 		return err;
 	body = rules_body(tx, &t);

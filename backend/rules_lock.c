@@ -104,6 +104,8 @@ static int lock_task(struct tx *tx, const struct change *c, const struct task *t
 		err = rules_limits(tx, s);
 	if (!err)
 		err = rules_lane(tx, t);
+	if (!err)
+		err = rules_fresh(tx, c, t, s);
 	if (err)
 		return err;
 	body = locker_body(tx, "task", t->name, s);

@@ -37,6 +37,7 @@ int rule_register(struct tx *tx, const struct change *c)
 	body = json_pack("{s:s,s:I,s:I,s:I,s:I}", "session", c->name, "uid",
 			 (json_int_t)tx->actor->uid, "gid", (json_int_t)tx->actor->gid, "pid",
 			 (json_int_t)tx->actor->pid, "lease_ms", (json_int_t)read_lease(tx->db));
+	(void)json_object_set_new(body, "bases", rules_heads(tx));
 	tx->result->id = tx->seq + 1;
 	return tx_emit(tx, "register", body);
 }

@@ -131,10 +131,49 @@ static const char version_3[] =
 	/* the tasks of a lane */
 	"CREATE INDEX attrs_lane ON attrs(value, thing) WHERE name = 'lane';";
 
+/* What was seen in repositories, and what followed from it. */
+static const char version_4[] =
+	/* session: as it is called, also when it was never registered (session_id 0); '': nobody's. */
+	"CREATE TABLE commits(id INTEGER PRIMARY KEY, repo INTEGER NOT NULL, oid TEXT NOT NULL,"
+	" at INTEGER NOT NULL, author TEXT NOT NULL, author_at INTEGER NOT NULL, subject TEXT NOT NULL,"
+	" session TEXT NOT NULL, session_id INTEGER NOT NULL, how TEXT NOT NULL, patch TEXT NOT NULL,"
+	" loose TEXT NOT NULL, first INTEGER NOT NULL) STRICT;"
+	"CREATE UNIQUE INDEX commits_oid ON commits(repo, oid);"
+	"CREATE INDEX commits_at ON commits(repo, at);"
+	"CREATE INDEX commits_patch ON commits(patch) WHERE patch <> '';"
+	"CREATE INDEX commits_loose ON commits(loose) WHERE loose <> '';"
+	"CREATE INDEX commits_subject ON commits(repo, subject, at) WHERE session <> '';"
+	"CREATE INDEX commits_fresh ON commits(repo, id) WHERE first = 0 AND session <> '';"
+	/* name: canonical; status: A M D R, or * for all that is not listed */
+	"CREATE TABLE commit_paths(stem TEXT NOT NULL, cid INTEGER NOT NULL, name TEXT NOT NULL,"
+	" status TEXT NOT NULL, blob TEXT NOT NULL, size INTEGER NOT NULL,"
+	" PRIMARY KEY(stem, cid, name)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX commit_paths_commit ON commit_paths(cid);"
+	"CREATE INDEX commit_paths_blob ON commit_paths(blob, cid) WHERE blob <> '';"
+	/* What a session has seen of a repository: seq is the last event by then. */
+	"CREATE TABLE bases(session INTEGER NOT NULL, repo INTEGER NOT NULL, seq INTEGER NOT NULL,"
+	" head TEXT NOT NULL, PRIMARY KEY(session, repo)) STRICT, WITHOUT ROWID;"
+	/* a, b: the sessions, whose commit came first is a. Lists are lines; lesson is JSON. */
+	"CREATE TABLE incidents(id INTEGER PRIMARY KEY, n INTEGER NOT NULL, repo INTEGER NOT NULL,"
+	" a TEXT NOT NULL, b TEXT NOT NULL, first_at INTEGER NOT NULL, last_at INTEGER NOT NULL,"
+	" gap INTEGER NOT NULL, cost INTEGER NOT NULL, kinds TEXT NOT NULL, commits TEXT NOT NULL,"
+	" paths TEXT NOT NULL, held TEXT NOT NULL, lesson TEXT NOT NULL,"
+	" applied INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"CREATE UNIQUE INDEX incidents_n ON incidents(n);"
+	"CREATE INDEX incidents_pair ON incidents(repo, a, b, id);"
+	"CREATE TABLE incident_commits(incident INTEGER NOT NULL, cid INTEGER NOT NULL,"
+	" PRIMARY KEY(incident, cid)) STRICT, WITHOUT ROWID;"
+	/* the event by which `why` was set last */
+	"ALTER TABLE sessions ADD COLUMN told INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE sessions SET told = m.seq FROM (SELECT json_extract(line, '$.session_id') AS id, max(seq) AS seq"
+	" FROM events WHERE json_extract(line, '$.event') = 'refused' GROUP BY 1) AS m WHERE sessions.id = m.id;"
+	"CREATE INDEX grants_ended ON grants(ended) WHERE ended > 0;";
+
 static const char *const migrations[] = {
 	version_1,
 	version_2,
 	version_3,
+	version_4,
 };
 
 #define NEWEST ((int)(sizeof(migrations) / sizeof(migrations[0])))
@@ -196,10 +235,11 @@ int schema_migrate(struct db *db)
 int schema_clear(struct db *db)
 {
 	return db_script(
-		db,
-		"DELETE FROM events; DELETE FROM tasks; DELETE FROM board;"
-		"DELETE FROM finished; DELETE FROM attrs; DELETE FROM needs;"
-		"DELETE FROM artifacts; DELETE FROM sessions; DELETE FROM members;"
-		"DELETE FROM held; DELETE FROM counts; DELETE FROM grants; DELETE FROM things;"
-		"DELETE FROM idle; DELETE FROM anchors; DELETE FROM locks; DELETE FROM meta WHERE key <> 'copy';");
+		db, "DELETE FROM events; DELETE FROM tasks; DELETE FROM board;"
+		    "DELETE FROM finished; DELETE FROM attrs; DELETE FROM needs;"
+		    "DELETE FROM artifacts; DELETE FROM sessions; DELETE FROM members;"
+		    "DELETE FROM held; DELETE FROM counts; DELETE FROM grants; DELETE FROM things;"
+		    "DELETE FROM idle; DELETE FROM anchors; DELETE FROM locks; DELETE FROM commits;"
+		    "DELETE FROM commit_paths; DELETE FROM bases; DELETE FROM incidents;"
+		    "DELETE FROM incident_commits; DELETE FROM meta WHERE key <> 'copy';");
 }

@@ -136,7 +136,7 @@ SQL(SESSION_NAMED, SESSION_COLUMNS "WHERE name = ?")
 SQL(SESSION_ADD, "INSERT INTO sessions(id, name, uid, gid, started) VALUES(?, ?, ?, ?, ?)")
 SQL(SESSION_END, "UPDATE sessions SET ended = ?, how = ? WHERE id = ?")
 SQL(SESSION_CHOWN, "UPDATE sessions SET uid = ? WHERE id = ?")
-SQL(SESSION_REFUSED, "UPDATE sessions SET refusals = refusals + 1, why = ? WHERE id = ?")
+SQL(SESSION_REFUSED, "UPDATE sessions SET refusals = refusals + 1, why = ?1, told = ?2 WHERE id = ?3")
 SQL(SESSION_WHY, "SELECT why FROM sessions WHERE id = ?")
 SQL(MEMBER_ADD, "INSERT OR REPLACE INTO members(pid, start, boot, session) VALUES(?, ?, ?, ?)")
 SQL(MEMBER, "SELECT session FROM members WHERE pid = ? AND start = ? AND boot = ?")
@@ -259,6 +259,72 @@ SQL(RUN_LAST, RUN_COLUMNS "WHERE probe = ? ORDER BY id DESC LIMIT 1")
 SQL(RUN_INPUTS, "SELECT inputs FROM runs WHERE probe = ? ORDER BY id DESC LIMIT 1")
 SQL(RUN_AT, "SELECT at FROM runs WHERE probe = ? ORDER BY id DESC LIMIT 1")
 SQL(RUNS_OF, RUN_COLUMNS "WHERE probe = ? AND shadow = ? ORDER BY id")
+
+/* repositories: commits, and what followed from them */
+SQL(COMMIT_ADD, "INSERT INTO commits(id, repo, oid, at, author, author_at, subject, session, session_id, how, patch, loose, first)"
+    " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+SQL(COMMIT_PATH_ADD, "INSERT OR IGNORE INTO commit_paths(stem, cid, name, status, blob, size) VALUES(?, ?, ?, ?, ?, ?)")
+SQL(COMMIT_HAS, "SELECT id FROM commits WHERE repo = ? AND oid = ?")
+#define COMMIT_COLUMNS "SELECT c.id, c.repo, c.oid, c.at, c.author, c.author_at, c.subject, c.session, c.session_id, c.how, c.patch, c.loose, c.first FROM commits c "
+SQL(COMMIT_ROW, COMMIT_COLUMNS "WHERE c.id = ?")
+SQL(COMMITS_LAST, COMMIT_COLUMNS "WHERE c.repo = ? ORDER BY c.at DESC, c.id DESC LIMIT ?")
+SQL(COMMITS_COUNT, "SELECT count(*) FROM commits WHERE repo = ?")
+SQL(COMMIT_PATHS, "SELECT name, status, blob, size FROM commit_paths WHERE cid = ? ORDER BY name")
+/* The same author at the same second, and the same change: it was picked, rebased, amended. */
+SQL(COMMIT_REWRITTEN, COMMIT_COLUMNS "WHERE c.loose = ?1 AND c.repo = ?2 AND c.author = ?3 AND c.author_at = ?4 ORDER BY c.id LIMIT 1")
+/* Grants that were live between ?1 and ?2. */
+SQL(GRANTS_SINCE, "SELECT since FROM grants ORDER BY token LIMIT 1")
+SQL(GRANTS_AT, "SELECT token FROM grants WHERE ended = 0 AND since <= ?2 UNION"
+    " SELECT token FROM grants WHERE ended > 0 AND ended >= ?1 AND since <= ?2")
+SQL(EVENT_LINE, "SELECT line FROM events WHERE seq = ?")
+SQL(TASK_EVENTS, "SELECT line FROM events WHERE task = ?1 AND task > 0 AND seq > ?2 AND seq <= ?3 ORDER BY seq")
+/* Commits of others near ?2 and ?3 (ms), by what they have in common with one of session ?4. */
+#define OTHERS " c.repo = ?1 AND c.at BETWEEN ?2 AND ?3 AND c.session <> ?4 AND c.session <> ''"
+SQL(OTHERS_PATCH, "SELECT c.id FROM commits c WHERE c.patch = ?5 AND" OTHERS " LIMIT 20")
+SQL(OTHERS_LOOSE, "SELECT c.id FROM commits c WHERE c.loose = ?5 AND" OTHERS " LIMIT 20")
+SQL(OTHERS_SUBJECT, "SELECT c.id FROM commits c WHERE c.subject = ?5 AND" OTHERS " LIMIT 20")
+SQL(OTHERS_FIRST, "SELECT min(id) FROM commits WHERE repo = ?1 AND at BETWEEN ?2 AND ?3")
+SQL(OTHERS_PATH, "SELECT c.id FROM commit_paths p CROSS JOIN commits c ON c.id = p.cid WHERE p.stem = ?5 AND p.cid >= ?7"
+    " AND p.name = ?6 AND" OTHERS " LIMIT 20")
+SQL(OTHERS_BLOB, "SELECT c.id FROM commit_paths p CROSS JOIN commits c ON c.id = p.cid WHERE p.blob = ?5 AND p.blob <> '' AND"
+    " p.cid >= ?7 AND p.name <> ?6 AND" OTHERS " LIMIT 20")
+SQL(OTHERS_SESSION, "SELECT c.id FROM commits c WHERE c.session = ?5 AND" OTHERS " LIMIT 20")
+SQL(OTHERS_COVERED, "SELECT DISTINCT c.id FROM commits c CROSS JOIN commit_paths p ON p.cid = c.id WHERE" OTHERS " AND overlaps(p.name, ?5) LIMIT 20")
+/* bases */
+SQL(BASE_SET, "INSERT OR REPLACE INTO bases(session, repo, seq, head) VALUES(?, ?, ?, ?)")
+SQL(BASE_SEQ, "SELECT seq FROM bases WHERE session = ? AND repo = ?")
+SQL(BASES_OF, "SELECT t.name, b.head, b.seq FROM bases b JOIN things t ON t.id = b.repo AND t.gone = 0 WHERE b.session = ? ORDER BY t.name")
+SQL(HEADS, "SELECT t.id, t.name, coalesce((SELECT value FROM attrs WHERE thing = t.id AND name = 'head'), '-') FROM things t"
+    " WHERE t.kind = ? AND t.gone = 0 ORDER BY t.id")
+SQL(SPACES_OF, "SELECT DISTINCT substr(name, 1, instr(name, ':') - 1) FROM artifacts WHERE task = ?")
+/* Has another session committed to the repository ?1 since the event ?2? */
+SQL(FRESH_ANY, "SELECT 1 FROM commits WHERE repo = ?1 AND id > ?2 AND session <> ?3 AND first = 0 AND session <> '' LIMIT 1")
+SQL(FRESH_AT, "SELECT p.cid, p.name FROM commit_paths p CROSS JOIN commits c ON c.id = p.cid WHERE p.stem = ?1 AND p.cid > ?4"
+    " AND overlaps(p.name, ?2) AND c.repo = ?3 AND c.first = 0 AND c.session <> '' AND c.session <> ?5 ORDER BY p.cid DESC LIMIT 1")
+SQL(FRESH_BELOW, "SELECT p.cid, p.name FROM commit_paths p CROSS JOIN commits c ON c.id = p.cid WHERE p.stem > ?1 AND p.stem < ?6"
+    " AND p.cid > ?4 AND overlaps(p.name, ?2) AND c.repo = ?3 AND c.first = 0 AND c.session <> '' AND c.session <> ?5 LIMIT 1")
+/* incidents */
+SQL(INCIDENT_SET, "INSERT INTO incidents(id, n, repo, a, b, first_at, last_at, gap, cost, kinds, commits, paths, held, lesson)"
+    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT(id) DO UPDATE SET last_at = ?7, first_at = ?6,"
+    " gap = ?8, cost = ?9, kinds = ?10, commits = ?11, paths = ?12, held = ?13, lesson = ?14")
+SQL(INCIDENT_APPLIED, "UPDATE incidents SET applied = ? WHERE id = ?")
+SQL(INCIDENT_COMMIT_ADD, "INSERT OR IGNORE INTO incident_commits(incident, cid) VALUES(?, ?)")
+SQL(INCIDENT_COMMITS, "SELECT cid FROM incident_commits WHERE incident = ? ORDER BY cid")
+#define INCIDENT_COLUMNS "SELECT i.id, i.n, i.repo, i.a, i.b, i.first_at, i.last_at, i.gap, i.cost, i.kinds, i.commits, i.paths, i.held, i.lesson, i.applied FROM incidents i "
+SQL(INCIDENT, INCIDENT_COLUMNS "WHERE i.id = ?")
+SQL(INCIDENT_OF, INCIDENT_COLUMNS "WHERE i.repo = ?1 AND ((i.a = ?2 AND i.b = ?3) OR (i.a = ?3 AND i.b = ?2)) ORDER BY i.id DESC LIMIT 1")
+SQL(INCIDENT_LAST, "SELECT max(n) FROM incidents")
+SQL(INCIDENTS_COUNT, "SELECT count(*) FROM incidents")
+SQL(INCIDENTS_SINCE, "SELECT count(*) FROM incidents WHERE last_at >= ?")
+SQL(INCIDENT_GAPS, "SELECT gap, cost FROM incidents ORDER BY gap")
+SQL(SESSIONS_COUNT, "SELECT count(*) FROM sessions")
+SQL(SESSION_TOLD, "UPDATE sessions SET why = ?1, told = ?2 WHERE id = ?3")
+SQL(SESSION_TOLD_AT, "SELECT told FROM sessions WHERE id = ?")
+SQL(FIND_INCIDENT, "SELECT id FROM incidents WHERE CAST(n AS TEXT) = ?2 AND ?1 IS NOT NULL")
+SQL(LIST_INCIDENT, "SELECT id, CAST(n AS TEXT) FROM incidents WHERE ?1 IS NOT NULL AND id > ?2 ORDER BY id")
+SQL(STAT_INCIDENT, "SELECT 0, last_at FROM incidents WHERE id = ?1")
+SQL(INCIDENT_NAME, "SELECT CAST(n AS TEXT) FROM incidents WHERE id = ?")
+
 /* lanes */
 #define LANE_COLUMNS "SELECT l.id, l.name, coalesce((SELECT value FROM attrs WHERE thing = l.id AND name = 'kind'), 'once')," \
 	" coalesce((SELECT value FROM attrs WHERE thing = l.id AND name = 'limit'), '') FROM things l "
@@ -380,7 +446,7 @@ SQL(DUMP_NEEDS, "SELECT task || '|' || need || '|' || pos FROM needs ORDER BY ta
 SQL(DUMP_ARTIFACTS,
     "SELECT task || '|' || name || '|' || stem || '|' || pos || '|' || live FROM artifacts ORDER BY task, name")
 SQL(DUMP_SESSIONS,
-    "SELECT id || '|' || name || '|' || uid || '|' || gid || '|' || started || '|' || ended || '|' || how || '|' || refusals || '|' || why FROM sessions ORDER BY id")
+    "SELECT id || '|' || name || '|' || uid || '|' || gid || '|' || started || '|' || ended || '|' || how || '|' || refusals || '|' || why || '|' || told FROM sessions ORDER BY id")
 SQL(DUMP_MEMBERS,
     "SELECT pid || '|' || start || '|' || boot || '|' || session FROM members ORDER BY pid, start, boot")
 SQL(DUMP_ANCHORS,
@@ -391,6 +457,13 @@ SQL(DUMP_LOCKS,
 SQL(DUMP_GRANTS,
     "SELECT token || '|' || task || '|' || name || '|' || session || '|' || uid || '|' || pid || '|' || since || '|' || ttl"
     " || '|' || ended || '|' || finish || '|' || how || '|' || reported || '|' || superseded || '|' || start || '|' || boot || '|' || (lock > 0) FROM grants ORDER BY token")
+SQL(DUMP_COMMITS, "SELECT id || '|' || repo || '|' || oid || '|' || at || '|' || author || '|' || author_at || '|' || subject || '|' || session"
+    " || '|' || session_id || '|' || how || '|' || patch || '|' || loose || '|' || first FROM commits ORDER BY id")
+SQL(DUMP_COMMIT_PATHS, "SELECT cid || '|' || stem || '|' || name || '|' || status || '|' || blob || '|' || size FROM commit_paths ORDER BY cid, name")
+SQL(DUMP_BASES, "SELECT session || '|' || repo || '|' || seq || '|' || head FROM bases ORDER BY session, repo")
+SQL(DUMP_INCIDENTS, "SELECT id || '|' || n || '|' || repo || '|' || a || '|' || b || '|' || first_at || '|' || last_at || '|' || gap || '|' || cost || '|' ||"
+    " kinds || '|' || commits || '|' || paths || '|' || held || '|' || lesson || '|' || applied FROM incidents ORDER BY id")
+SQL(DUMP_INCIDENT_COMMITS, "SELECT incident || '|' || cid FROM incident_commits ORDER BY incident, cid")
 SQL(DUMP_THINGS, "SELECT id || '|' || kind || '|' || name || '|' || uid || '|' || made || '|' || gone FROM things ORDER BY id")
 SQL(CHECK_TOKENS,
     "SELECT count(*) FROM board b LEFT JOIN grants g ON g.token = b.token AND g.ended = 0 WHERE b.token > 0 AND (g.token IS NULL OR g.task <> b.task)")

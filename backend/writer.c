@@ -31,7 +31,9 @@ static rule_fn *const rules[CHANGE_KINDS] = {
 	[CHANGE_EXIT] = rule_exit,	   [CHANGE_LOCK] = rule_lock,
 	[CHANGE_UNLOCK] = rule_unlock,	   [CHANGE_IMPORT] = rule_import,
 	[CHANGE_ADD] = rule_add,	   [CHANGE_REMOVE] = rule_remove,
-	[CHANGE_JUDGED] = rule_judged,
+	[CHANGE_JUDGED] = rule_judged,	   [CHANGE_OBSERVED] = rule_observed,
+	[CHANGE_LOOK] = rule_look,	   [CHANGE_BASE] = rule_base,
+	[CHANGE_APPLY] = rule_apply,
 };
 
 #define AWAKE_MS 300000 /* after a suspend a lease has so much more, at most */

@@ -1,0 +1,24 @@
+/* project_impl: what the files of project.c share. */
+#ifndef BACKEND_PROJECT_IMPL_H
+#define BACKEND_PROJECT_IMPL_H
+
+#include "backend/tx.h"
+
+/* Run a statement; errors stick in TX: after the first one nothing more is run. */
+void project_run(struct tx *tx, const struct bind *binds);
+#define RUN(...) project_run(tx, BINDS(__VA_ARGS__))
+
+/* Set, or unset, a field that an event gives a value (a string, or null). */
+void project_attr(struct tx *tx, int64_t thing, const char *name, const json_t *value, int64_t at);
+
+/* project_git.c: what was seen in repositories. */
+void project_commit(struct tx *tx, json_t *e);
+void project_scan(struct tx *tx, json_t *e);
+void project_incident(struct tx *tx, json_t *e);
+void project_applied(struct tx *tx, json_t *e);
+void project_base(struct tx *tx, json_t *e);
+void project_told(struct tx *tx, json_t *e);
+/* The bases of a session that has just been registered. */
+void project_bases(struct tx *tx, int64_t session, const json_t *e);
+
+#endif

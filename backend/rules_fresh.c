@@ -1,0 +1,247 @@
+/* Freshness: a claim is made from a picture of the repositories, which may be an old one. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backend/clean.h"
+#include "backend/commit.h"
+#include "backend/conflict.h"
+#include "backend/field.h"
+#include "backend/rules.h"
+#include "backend/text.h"
+
+/* --- bases --- */
+
+json_t *rules_heads(struct tx *tx)
+{
+	AUTO_ROWS *r = db_rows(tx->db, Q(HEADS), I(THING_REPO));
+	json_t *list = json_array();
+
+	while (rows_next(r) > 0)
+		(void)json_array_append_new(list, json_pack("[I,s,s]", (json_int_t)rows_int(r, 0),
+							    rows_text(r, 1), rows_text(r, 2)));
+	return list;
+}
+
+/* Has S seen all that is known of every repository? */
+static int is_up_to_date(struct tx *tx, const struct session *s, const json_t *heads)
+{
+	const json_t *base;
+	size_t i;
+
+	json_array_foreach(heads, i, base) {
+		json_int_t repo = json_integer_value(json_array_get(base, 0));
+		int64_t seq = db_get(tx->db, -1, Q(BASE_SEQ), I(s->id), I(repo));
+
+		if (seq < 0 || db_get(tx->db, 0, Q(FRESH_ANY), I(repo), I(seq), T(s->name)))
+			return 0;
+	}
+	return 1;
+}
+
+int rule_base(struct tx *tx, const struct change *c)
+{
+	struct session s;
+	json_t *heads;
+	int err, got = read_session(tx->db, c->thing, &s);
+
+	if (got <= 0)
+		return got < 0 ? tx_fail(tx, got) :
+				 tx_refuse(tx, ESTALE, "ls sessions/", "that session is not there");
+	err = rules_may(tx, RIGHT_SESSION, NULL, &s);
+	if (err)
+		return err;
+	if (s.ended)
+		return tx_refuse(tx, ESTALE, "register a new session", "session %s has ended",
+				 s.name);
+	heads = rules_heads(tx);
+	if (is_up_to_date(tx, &s, heads)) {
+		json_decref(heads);
+		return 0;
+	}
+	return tx_emit(tx, "base",
+		       json_pack("{s:s,s:I,s:I,s:o}", "session", s.name, "session_id",
+				 (json_int_t)s.id, "uid", (json_int_t)tx->actor->uid, "bases",
+				 heads));
+}
+
+/* --- what came since --- */
+
+/* A question on its way through the stems. */
+struct asked {
+	struct db *db;
+	const char *name; /* an artifact of the task */
+	int64_t repo, since;
+	const char *session;
+	int64_t commit; /* found */
+	char path[ARTIFACT_BUFFER];
+};
+
+static int found(struct asked *q, struct rows *r)
+{
+	int got = rows_next(r);
+
+	if (got > 0) {
+		q->commit = rows_int(r, 0);
+		(void)snprintf(q->path, sizeof(q->path), "%s", rows_text(r, 1));
+	}
+	return got;
+}
+
+static int ask_at(const char *stem, void *arg)
+{
+	struct asked *q = arg;
+	AUTO_ROWS *r = db_rows(q->db, Q(FRESH_AT), T(stem), T(q->name), I(q->repo), I(q->since),
+			       T(q->session));
+
+	return found(q, r);
+}
+
+static int ask_below(const char *stem, struct asked *q)
+{
+	char lo[ARTIFACT_BUFFER], hi[ARTIFACT_BUFFER];
+	AUTO_ROWS *r = NULL;
+
+	artifact_below(stem, lo, hi);
+	r = db_rows(q->db, Q(FRESH_BELOW), T(lo), T(q->name), I(q->repo), I(q->since),
+		    T(q->session), T(hi));
+	return found(q, r);
+}
+
+/* 1: q->commit touched what q->name covers. */
+static int ask(struct asked *q)
+{
+	char stem[ARTIFACT_BUFFER];
+	int got;
+
+	conflict_stem(q->name, stem);
+	got = ask_at(stem, q);
+	if (!got)
+		got = artifact_ancestors(stem, ask_at, q);
+	return got ? got : ask_below(stem, q);
+}
+
+/* Is NAME ("space:path") in the repository called REPO? */
+static int is_in(const char *name, const char *repo)
+{
+	size_t n = strlen(repo);
+
+	return strncmp(name, repo, n) == 0 && name[n] == ':';
+}
+
+/* Of all artifacts of T in the repository REPO. 1 and Q, 0, -errno. */
+static int ask_repo(struct tx *tx, const struct task *t, const struct session *s,
+		    const struct thing *repo, struct asked *q)
+{
+	AUTO_ROWS *r = NULL;
+	int got = 0;
+
+	*q = (struct asked){ .db = tx->db,
+			     .repo = repo->id,
+			     .session = s->name,
+			     .since = db_get(tx->db, 0, Q(BASE_SEQ), I(s->id), I(repo->id)) };
+	if (!db_get(tx->db, 0, Q(FRESH_ANY), I(q->repo), I(q->since), T(s->name)))
+		return 0;
+	r = db_rows(tx->db, Q(ARTIFACTS_OF), I(t->id));
+	while (!got && rows_next(r) > 0) {
+		AUTO_FREE char *name = tx_allocated(strdup(rows_text(r, 0)));
+
+		q->name = name;
+		if (name && is_in(name, repo->name))
+			got = ask(q);
+	}
+	return got;
+}
+
+/* --- what becomes of it --- */
+
+int rules_tell(struct tx *tx, const struct session *s, const char *task, const char *why)
+{
+	return tx_emit(tx, "warned",
+		       json_pack("{s:s,s:s,s:I,s:s}", "task", task, "session", s->name,
+				 "session_id", (json_int_t)s->id, "why", why));
+}
+
+static int warn(struct tx *tx, const struct change *c, const struct session *s,
+		const struct task *t, const char *text)
+{
+	AUTO_BUF struct buf why = BUF_INIT;
+	char when[TIME_TEXT];
+
+	buf_line(&why, "%s WARNING %s", time_text(tx->wall, when), c->op ? c->op : "claim");
+	buf_str(&why, text);
+	return why.err ? tx_fail(tx, why.err) : rules_tell(tx, s, t->name, buf_text(&why));
+}
+
+static int stale(struct tx *tx, const struct change *c, const struct task *t,
+		 const struct session *s, const struct thing *repo, const struct asked *q,
+		 int warns)
+{
+	AUTO_FREE char *own = tx_attr(tx->db, t->id, "repo");
+	char age[DURATION_TEXT];
+	struct commit made;
+	int err;
+
+	if (read_commit(tx->db, q->commit, &made) <= 0)
+		return tx_fail(tx, -EIO);
+	(void)duration_text((tx->wall > made.at ? tx->wall - made.at : 0) / 1000 * 1000, age);
+	err = tx_refuse(
+		tx, ESTALE,
+		"look at it (git show COMMIT), bring your work tree up to date, touch sessions/ID/base, and claim again",
+		"%s was committed by session %s %s ago, after the base of session %s: %s in %s, \"%s\" (%s)",
+		artifact_show(q->path, own ? own : ""), made.session, age, s->name, made.oid,
+		repo->name, made.subject, made.how);
+	if (!warns)
+		return err;
+	err = warn(tx, c, s, t, buf_text(&tx->result->why));
+	buf_clear(&tx->result->why);
+	return err;
+}
+
+static int check_repo(struct tx *tx, const struct change *c, const struct task *t,
+		      const struct session *s, const char *name, int warns)
+{
+	struct thing repo;
+	struct asked q;
+	int got = read_thing_named(tx->db, THING_REPO, name, &repo);
+
+	if (got > 0)
+		got = ask_repo(tx, t, s, &repo, &q);
+	if (got <= 0)
+		return got ? tx_fail(tx, got) : 0;
+	return stale(tx, c, t, s, &repo, &q, warns);
+}
+
+/* A repository could not be looked at: that is said, and stops nobody. */
+static int unseen(struct tx *tx, const struct change *c, const struct task *t,
+		  const struct session *s)
+{
+	AUTO_BUF struct buf text = BUF_INIT;
+
+	buf_line(&text, "whether %s is fresh is unknown: %s", t->name, c->n ? c->text : "?");
+	buf_line(&text, "next: look at the repository yourself before you write");
+	return warn(tx, c, s, t, buf_text(&text));
+}
+
+int rules_fresh(struct tx *tx, const struct change *c, const struct task *t,
+		const struct session *s)
+{
+	AUTO_FREE char *mode = field_value(tx->db, THING_CONTROL, 0, "freshness");
+	AUTO_ROWS *r = NULL;
+	int err = 0;
+
+	if (!mode)
+		return tx_fail(tx, -ENOMEM);
+	if (!s->id || strcmp(mode, "off") == 0)
+		return 0;
+	r = db_rows(tx->db, Q(SPACES_OF), I(t->id));
+	while (!err && rows_next(r) > 0) {
+		AUTO_FREE char *name = tx_allocated(strdup(rows_text(r, 0)));
+
+		if (name && *name)
+			err = check_repo(tx, c, t, s, name, strcmp(mode, "warn") == 0);
+	}
+	if (!err && c->flags & CHANGE_UNSEEN)
+		err = unseen(tx, c, t, s);
+	return err;
+}
