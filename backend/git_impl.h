@@ -28,4 +28,8 @@ int git_library_init(struct buf *says);
  */
 int git_open(struct look *l, const char *path);
 
+/* Put "workdir"; "head" and "branch" of HEAD, as git_look describes them. 0 or -errno and L->says. */
+int git_put_workdir(struct look *l, json_t *out);
+int git_put_head(struct look *l, json_t *out);
+
 #endif
