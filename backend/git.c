@@ -158,3 +158,115 @@ int git_open(struct look *l, const char *path)
 	l->workdir = git_repository_workdir(l->repo);
 	return check_files(l);
 }
+
+/* --- objects --- */
+
+int git_moved(struct look *l, int code)
+{
+	git_odb *odb;
+	int bad;
+
+	if (code != GIT_ENOTFOUND || git_repository_odb(&odb, l->repo))
+		return 0;
+	bad = git_odb_refresh(odb);
+	git_odb_free(odb);
+	return !bad;
+}
+
+int git_find(struct look *l, const git_oid *oid, git_object_t type, git_object **out)
+{
+	int code = git_object_lookup(out, l->repo, oid, type);
+
+	return git_moved(l, code) ? git_object_lookup(out, l->repo, oid, type) : code;
+}
+
+int git_oid_order(const void *a, const void *b)
+{
+	return git_oid_cmp(a, b);
+}
+
+json_t *git_hex(const git_oid *oid)
+{
+	char hex[GIT_OID_HEXSZ + 1];
+
+	return json_string(git_oid_tostr(hex, sizeof(hex), oid));
+}
+
+static int is_space(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+json_t *git_line(const char *s, size_t n, size_t max)
+{
+	AUTO_FREE char *line = NULL;
+
+	for (; n && is_space(*s); n--)
+		s++;
+	while (n && is_space(s[n - 1]))
+		n--;
+	line = strndup(s, n < max + 4 ? n : max + 4); /* with all of the character at MAX */
+	if (!line)
+		return NULL;
+	for (char *p = line; *p; p++)
+		*p = is_space(*p) ? ' ' : *p;
+	n = strlen(line_mend(line));
+	if (n > max)
+		for (n = max; n && ((unsigned char)line[n] & 0xc0) == 0x80;)
+			n--;
+	return json_stringn(line, n);
+}
+
+/* --- where it is --- */
+
+int git_put_workdir(struct look *l, json_t *out)
+{
+	AUTO_FREE char *workdir = l->workdir ? strdup(l->workdir) : NULL;
+	size_t n = workdir ? strlen(workdir) : 0;
+
+	if (l->workdir && !workdir)
+		return -ENOMEM;
+	if (n > 1)
+		workdir[n - 1] = '\0'; /* its last '/' */
+	return json_object_set_new(out, "workdir",
+				   workdir ? json_string(line_mend(workdir)) : json_null()) ?
+		       -ENOMEM :
+		       0;
+}
+
+static int put_branch(struct look *l, json_t *out)
+{
+	AUTO_FREE char *branch = NULL;
+	git_reference *ref;
+	int code = git_reference_lookup(&ref, l->repo, "HEAD"), detached;
+
+	if (code)
+		return git_refused(l->says, code, "HEAD");
+	detached = git_reference_type(ref) == GIT_REFERENCE_DIRECT;
+	branch = detached ? NULL : strdup(git_reference_symbolic_target(ref));
+	git_reference_free(ref);
+	if (!detached && !branch)
+		return -ENOMEM;
+	return json_object_set_new(out, "branch",
+				   detached ? json_null() : json_string(line_mend(branch))) ?
+		       -ENOMEM :
+		       0;
+}
+
+int git_put_head(struct look *l, json_t *out)
+{
+	char hex[GIT_OID_HEXSZ + 1];
+	git_reference *head;
+	int code, err = put_branch(l, out);
+
+	if (err)
+		return err;
+	code = git_repository_head(&head, l->repo);
+	if (code == GIT_EUNBORNBRANCH)
+		return json_object_set_new(out, "head", json_null()) ? -ENOMEM : 0;
+	if (code)
+		return git_refused(l->says, code, "HEAD");
+	(void)git_oid_tostr(hex, sizeof(hex), git_reference_target(head));
+	git_reference_free(head);
+	return json_object_set_new(out, "head", json_string(hex)) ? -ENOMEM : 0;
+}

@@ -1,5 +1,6 @@
 /*
- * git: what a repository's work tree holds that no commit has. Only git*.c know libgit2.
+ * git: what a repository's work tree holds that no commit has, and the commits that its branches
+ * hold. Only git*.c know libgit2.
  * Nothing is written: not the index, no lock; no hook, filter or other program is run.
  */
 #ifndef BACKEND_GIT_H
@@ -36,5 +37,71 @@
  * -ENOMEM; -EIO, also for anything below the work tree that could not be read.
  */
 int git_look(const char *path, json_t **out, struct buf *says);
+
+/* The most paths, trailers and names of a commit that are listed, and bytes of its texts. */
+#define GIT_PATHS_MAX 1000
+#define GIT_TRAILERS_MAX 20
+#define GIT_NAMES_MAX 20
+#define GIT_SUBJECT_BYTES 200
+#define GIT_TEXT_BYTES 300
+
+/*
+ * path: as for git_look. branches: globs, of which `*` matches '/', too; one that begins with
+ * "refs/" is matched with whole names, others with what follows "refs/heads/". None: every branch,
+ * and each HEAD that is detached, of the repository and of its linked work trees. known: commits
+ * as 40 hexadecimal digits; what is none, or not there, is passed over. depth: the most commits that
+ * are told, the newest; 0 or less: all.
+ */
+struct git_scan_options {
+	const char *path;
+	const char *const *branches;
+	size_t n_branches;
+	const char *const *known;
+	size_t n_known;
+	int64_t depth;
+};
+
+/* Takes one object, which it borrows; anything but 0 ends the scan. */
+typedef int git_scan_fn(json_t *line, void *arg);
+
+/*
+ * Tell FN of the commits that the branches hold and the known commits do not. First one object of
+ * the repository:
+ *
+ *	gitdir   its git directory, absolute; of a linked work tree that of the main one
+ *	workdir, head, branch  as of git_look
+ *	shallow  whether its history is cut off
+ *	heads    { NAME: commit }: the branches, and "HEAD", "worktrees/NAME/HEAD" where detached;
+ *	         what comes to no commit is left out
+ *	watch    paths, absolute, that may not exist: while none of them comes, goes or changes its
+ *	         times, `heads` stays as it is. Taken before the branches are read. A symbolic
+ *	         ref is watched, but not one elsewhere that it may point to
+ *
+ * then one a commit, parents before children, else by time:
+ *
+ *	commit, parents, time, author_time (s since 1970), author ("Name <mail>")
+ *	subject  the first line of the message
+ *	trailers [[key, value]...]
+ *	names    the distinct words of 40 hexadecimal digits in the message, in small letters
+ *	paths    [[status, path, blob, size]...] against the first parent, in order of path; none
+ *	         for a merge. status: A added, M modified (or its mode, or its type), D deleted,
+ *	         R added, and a file of the same content is D. blob null: D, or a submodule.
+ *	         size in bytes; -1: the blob is not there (a partial clone)
+ *	more     how many paths beyond those
+ *	patch    a hash of what the commit changes, wherever that stands in the files
+ *	loose    the same, whatever white space is in it
+ *	cut      true: its parents are not there, so neither are paths. Else absent
+ *
+ * patch and loose are null where there are no paths or more than GIT_PATHS_MAX, where a blob is not
+ * there, and beyond 4 MiB. A blob beyond 1 MiB counts as binary, as does one with a NUL at its
+ * beginning. Texts are one line of UTF-8: else '?'. Then one object:
+ *
+ *	end      true
+ *	commits  how many were told
+ *	older    how many were not, for `depth`
+ *
+ * 0; what FN answered; or what is wrong as of git_look: also -EIO for a commit that is missing.
+ */
+int git_scan(const struct git_scan_options *o, git_scan_fn *fn, void *arg, struct buf *says);
 
 #endif

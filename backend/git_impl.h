@@ -28,4 +28,50 @@ int git_library_init(struct buf *says);
  */
 int git_open(struct look *l, const char *path);
 
+/* Put "workdir"; "head" and "branch" of HEAD, as git_look describes them. 0 or -errno and L->says. */
+int git_put_workdir(struct look *l, json_t *out);
+int git_put_head(struct look *l, json_t *out);
+
+/* Whether what CODE says is missing may be there now: gc moves objects. Then it is worth a try. */
+int git_moved(struct look *l, int code);
+/* Look up an object, the caller's to free. 0 or a code of libgit2. */
+int git_find(struct look *l, const git_oid *oid, git_object_t type, git_object **out);
+
+/* The N bytes at S as a JSON string: one line of UTF-8, at most MAX bytes. NULL: out of memory. */
+json_t *git_line(const char *s, size_t n, size_t max);
+json_t *git_hex(const git_oid *oid);
+/* For qsort and bsearch over git_oids. */
+int git_oid_order(const void *a, const void *b);
+
+/* git_refs: the first object of a scan, but "shallow". 0 or -errno and L->says. */
+int git_put_refs(struct look *l, const struct git_scan_options *o, json_t *out);
+
+/* git_walk: the commits that are told. cut: a shallow clone has not its parents. */
+struct git_tip {
+	git_oid oid;
+	int cut;
+};
+
+struct git_told {
+	struct git_tip *tips; /* parents first; the caller's to free */
+	size_t n;
+	int64_t older; /* how many more there are, beyond depth */
+};
+
+/* Commits that a shallow clone has without their parents. */
+struct git_shallow {
+	git_oid *cut; /* sorted; the caller's to free */
+	size_t n;
+};
+
+/* HEADS: of the first object. 0 or -errno and L->says. */
+int git_walk(struct look *l, const struct git_scan_options *o, json_t *heads,
+	     const struct git_shallow *shallow, struct git_told *out);
+
+/* git_commit: the object of a commit, the caller's to json_decref. 0 or -errno and L->says. */
+int git_commit_json(struct look *l, const struct git_tip *tip, json_t **out);
+
+/* git_patch: put "paths", "more", "patch" and "loose" of COMMIT. 0 or -errno and L->says. */
+int git_put_paths(struct look *l, const git_commit *commit, json_t *out);
+
 #endif

@@ -14,49 +14,20 @@
 /* --- the commit --- */
 
 /* Anything else that is missing is damage; git_status_list_new() would take it for a first commit. */
-static int check_tree(struct look *l, git_reference *head)
+static int check_tree(struct look *l)
 {
-	git_object *tree;
-	int code = git_reference_peel(&tree, head, GIT_OBJECT_TREE);
+	git_reference *head;
+	git_object *tree = NULL;
+	int code = git_repository_head(&head, l->repo);
 
-	if (code)
-		return git_refused(l->says, code, "HEAD");
-	git_object_free(tree);
-	return 0;
-}
-
-static int put_commit(struct look *l, git_reference *head, json_t *out)
-{
-	char hex[GIT_OID_HEXSZ + 1];
-
-	(void)git_oid_tostr(hex, sizeof(hex), git_reference_target(head));
-	if (json_object_set_new(out, "head", json_string(hex)))
-		return -ENOMEM;
-	return check_tree(l, head);
-}
-
-static int put_head(struct look *l, json_t *out)
-{
-	git_reference *ref, *head;
-	const char *branch;
-	int err = 0, code = git_reference_lookup(&ref, l->repo, "HEAD");
-
-	if (code)
-		return git_refused(l->says, code, "HEAD");
-	branch = git_reference_symbolic_target(ref);
-	if (json_object_set_new(out, "branch", branch ? json_string(branch) : json_null()))
-		err = -ENOMEM;
-	git_reference_free(ref);
-	code = err ? 0 : git_repository_head(&head, l->repo);
-	if (err)
-		return err;
 	if (code == GIT_EUNBORNBRANCH)
-		return json_object_set_new(out, "head", json_null()) ? -ENOMEM : 0;
+		return 0;
 	if (code)
 		return git_refused(l->says, code, "HEAD");
-	err = put_commit(l, head, out);
+	code = git_reference_peel(&tree, head, GIT_OBJECT_TREE);
+	git_object_free(tree);
 	git_reference_free(head);
-	return err;
+	return code ? git_refused(l->says, code, "HEAD") : 0;
 }
 
 /* --- times --- */
@@ -282,21 +253,12 @@ static int put_changed(struct look *l, json_t *out)
 
 /* --- all of it --- */
 
-static int put_paths(struct look *l, const char *path, json_t *out)
+static int put_path(const char *path, json_t *out)
 {
 	AUTO_FREE char *asked = strdup(path);
-	AUTO_FREE char *workdir = l->workdir ? strdup(l->workdir) : NULL;
-	size_t n = workdir ? strlen(workdir) : 0;
 
-	if (!asked || (l->workdir && !workdir) ||
-	    json_object_set_new(out, "path", json_string(line_mend(asked))))
-		return -ENOMEM;
-	if (n > 1)
-		workdir[n - 1] = '\0'; /* its last '/' */
-	return json_object_set_new(out, "workdir",
-				   workdir ? json_string(line_mend(workdir)) : json_null()) ?
-		       -ENOMEM :
-		       0;
+	return !asked || json_object_set_new(out, "path", json_string(line_mend(asked))) ? -ENOMEM :
+											   0;
 }
 
 static int look(struct look *l, const char *path, json_t *out)
@@ -304,9 +266,13 @@ static int look(struct look *l, const char *path, json_t *out)
 	int err = git_open(l, path);
 
 	if (!err)
-		err = put_paths(l, path, out);
+		err = put_path(path, out);
 	if (!err)
-		err = put_head(l, out);
+		err = git_put_workdir(l, out);
+	if (!err)
+		err = git_put_head(l, out);
+	if (!err)
+		err = check_tree(l);
 	if (!err)
 		err = put_changed(l, out);
 	return err ? err : put_lock(l, out);

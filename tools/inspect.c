@@ -1,31 +1,13 @@
 /* inspect: what a repository's work tree holds that no commit has, for probes and people. */
 #include <err.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "backend/clean.h"
 #include "backend/git.h"
+#include "tools/owner.h"
 #include "tools/tool.h"
 
 extern const struct tool tool_inspect;
-
-/*
- * ~/.gitconfig may name files to ignore: that of whom this runs as, also when who started it has
- * left no HOME, or another's.
- */
-static void find_home(void)
-{
-	const char *home = getenv("HOME");
-	const struct passwd *p = home && access(home, X_OK) == 0 ? NULL : getpwuid(geteuid());
-
-	if (p)
-		(void)setenv("HOME", p->pw_dir, 1);
-}
 
 static int print(const char *path)
 {
@@ -42,25 +24,6 @@ static int print(const char *path)
 	if (bad)
 		warn("standard output");
 	return bad ? TOOL_CANNOT_TELL : TOOL_YES;
-}
-
-/* Root looks as whoever the path belongs to: nobody's files are shown to anybody else. */
-static int become_owner(const char *path)
-{
-	struct stat st;
-
-	if (geteuid() != 0)
-		return 0;
-	if (stat(path, &st)) {
-		warn("%s", path);
-		return TOOL_CANNOT_TELL;
-	}
-	if (setgroups(0, NULL) || setgid(st.st_gid) || setuid(st.st_uid) ||
-	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) {
-		warn("to become the owner of %s", path);
-		return TOOL_CANNOT_TELL;
-	}
-	return 0;
 }
 
 static int inspect_run(int argc, char **argv)
@@ -87,10 +50,10 @@ static int inspect_run(int argc, char **argv)
 	if (argc - optind != 1)
 		return tool_usage(&tool_inspect, "one path is wanted");
 	if (as_owner)
-		err = become_owner(argv[optind]);
+		err = owner_become(argv[optind]);
 	if (err)
 		return err;
-	find_home();
+	owner_home();
 	return print(argv[optind]);
 }
 

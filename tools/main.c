@@ -6,11 +6,11 @@
 #include "tools/tool.h"
 
 extern const struct tool tool_mount, tool_unmount, tool_run, tool_guard, tool_verify, tool_import,
-	tool_export, tool_check, tool_backup, tool_replay, tool_inspect;
+	tool_export, tool_check, tool_backup, tool_replay, tool_inspect, tool_scan;
 
 static const struct tool *const tools[] = {
 	&tool_mount,  &tool_unmount, &tool_run,	   &tool_guard,	 &tool_verify,	&tool_import,
-	&tool_export, &tool_check,   &tool_backup, &tool_replay, &tool_inspect,
+	&tool_export, &tool_check,   &tool_backup, &tool_replay, &tool_inspect, &tool_scan,
 };
 
 #define TOOLS (sizeof(tools) / sizeof(tools[0]))
