@@ -1,6 +1,6 @@
 /*
- * git: what a repository's work tree holds that no commit has, and the commits that its branches
- * hold. Only git*.c know libgit2.
+ * git: what a repository's work tree holds that no commit has, the commits that its branches
+ * hold, and where a path is. Only git*.c know libgit2.
  * Nothing is written: not the index, no lock; no hook, filter or other program is run.
  */
 #ifndef BACKEND_GIT_H
@@ -50,7 +50,8 @@ int git_look(const char *path, json_t **out, struct buf *says);
  * "refs/" is matched with whole names, others with what follows "refs/heads/". None: every branch,
  * and each HEAD that is detached, of the repository and of its linked work trees. known: commits
  * as 40 hexadecimal digits; what is none, or not there, is passed over. depth: the most commits that
- * are told, the newest; 0 or less: all.
+ * are told, the newest; 0 or less: all. tips: not NULL: commits as `known` are, from which the walk
+ * begins, whatever the branches are now.
  */
 struct git_scan_options {
 	const char *path;
@@ -58,6 +59,8 @@ struct git_scan_options {
 	size_t n_branches;
 	const char *const *known;
 	size_t n_known;
+	const char *const *tips;
+	size_t n_tips;
 	int64_t depth;
 };
 
@@ -103,5 +106,35 @@ typedef int git_scan_fn(json_t *line, void *arg);
  * 0; what FN answered; or what is wrong as of git_look: also -EIO for a commit that is missing.
  */
 int git_scan(const struct git_scan_options *o, git_scan_fn *fn, void *arg, struct buf *says);
+
+/*
+ * Where a path is. gitdir: the directory that all work trees of the repository share, as it is
+ * really called, without a slash at its end. workdir: the work tree's root, likewise. inside: the
+ * path below workdir; "" for the root itself. All owned.
+ */
+struct git_where {
+	char *gitdir, *workdir, *inside;
+};
+
+/*
+ * Which repository PATH lies in, absolute or from the current directory on, there or not: what is
+ * not there may hold wildcards, but no "..". The way to its last name is resolved; a last name that
+ * is a symbolic link is itself if the repository tracks it as one, else what it points at. The
+ * innermost repository counts, so a submodule is its own.
+ *
+ * 0 and *out, the caller's to git_where_release, or what is wrong, as git_look says it: -ENOENT it
+ * lies in no repository; -EINVAL in a git directory, or in a repository without a work tree; -ENOTSUP;
+ * -EACCES; -ELOOP; -ENAMETOOLONG; -EIO; -ENOMEM.
+ */
+int git_where(const char *path, struct git_where *out, struct buf *says);
+
+/* Frees what git_where made and zeroes *w; harmless on a zeroed one. */
+void git_where_release(struct git_where *w);
+
+/*
+ * The gitdir, as in git_where, of the repository at PATH itself, a bare one too. 0 and *out, the
+ * caller's to free, or as git_look.
+ */
+int git_common(const char *path, char **out, struct buf *says);
 
 #endif

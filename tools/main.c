@@ -6,11 +6,12 @@
 #include "tools/tool.h"
 
 extern const struct tool tool_mount, tool_unmount, tool_run, tool_guard, tool_verify, tool_import,
-	tool_export, tool_check, tool_backup, tool_replay, tool_inspect, tool_scan;
+	tool_export, tool_check, tool_backup, tool_replay, tool_inspect, tool_scan, tool_where;
 
 static const struct tool *const tools[] = {
-	&tool_mount,  &tool_unmount, &tool_run,	   &tool_guard,	 &tool_verify,	&tool_import,
-	&tool_export, &tool_check,   &tool_backup, &tool_replay, &tool_inspect, &tool_scan,
+	&tool_mount,   &tool_unmount, &tool_run,   &tool_guard,	 &tool_verify,
+	&tool_import,  &tool_export,  &tool_check, &tool_backup, &tool_replay,
+	&tool_inspect, &tool_scan,    &tool_where,
 };
 
 #define TOOLS (sizeof(tools) / sizeof(tools[0]))
@@ -27,7 +28,8 @@ static void list(FILE *out)
 {
 	(void)fprintf(out, "usage: coordfs TOOL [OPTION...] [ARGUMENT...]\n\n");
 	for (size_t i = 0; i < TOOLS; i++)
-		(void)fprintf(out, "  %-9s %s\n", tools[i]->name, tools[i]->summary);
+		if (tools[i]->summary)
+			(void)fprintf(out, "  %-9s %s\n", tools[i]->name, tools[i]->summary);
 	(void)fprintf(out, "  %-9s %s\n", "help", "say this, or how one tool is used");
 	(void)fprintf(out, "\ncoordfs TOOL --help says more. "
 			   "Exit status: 0 yes, 1 no, 2 usage, 3 cannot tell.\n");

@@ -5,7 +5,9 @@
 
 int tool_help(const struct tool *t, const char *more)
 {
-	(void)printf("usage: coordfs %s %s\n\n%s\n", t->name, t->args, t->summary);
+	(void)printf("usage: coordfs %s %s\n", t->name, t->args);
+	if (t->summary)
+		(void)printf("\n%s\n", t->summary);
 	if (more)
 		(void)printf("\n%s", more);
 	return TOOL_YES;

@@ -18,7 +18,7 @@ enum tool_exit {
 };
 
 /*
- * args: what follows the name in a usage line. run: argv[0] is the tool's own
+ * args: what follows the name in a usage line. summary: NULL: for programs, not listed. run: argv[0] is the tool's own
  * name for messages, getopt(3) starts at argv[1]; answers the exit status.
  */
 struct tool {

@@ -1,6 +1,5 @@
 /* verify: is a fencing token still good? For merge hooks that must refuse late work. */
 #include <err.h>
-#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,109 +7,21 @@
 #include "backend/clean.h"
 #include "backend/text.h"
 #include "tools/mnt.h"
+#include "tools/token.h"
 #include "tools/tool.h"
 
 extern const struct tool tool_verify;
 
-/*
- * The token in COLUMN/TASK, its text in OUT. 1; 0: no such file, or no token
- * in it; -errno.
- */
-static int token_in(const struct mnt *m, const char *column, const char *task, struct buf *out,
-		    int64_t *token)
-{
-	char word[32];
-	int err = mnt_read(m, out, "%s/%s", column, task);
-
-	if (err)
-		return err == -ENOENT || err == -ESTALE ? 0 : err;
-	return !mnt_value(buf_text(out), "token", word, sizeof(word)) &&
-	       !int_parse(word, 1, INT64_MAX, token);
-}
-
-static void say(const char *how, const char *task, int64_t token, const struct buf *text,
-		const char *key)
-{
-	char session[NAME_LEN_MAX + 1] = "-", when[TIME_TEXT] = "-";
-
-	(void)mnt_value(buf_text(text), "session", session, sizeof(session));
-	(void)mnt_value(buf_text(text), key, when, sizeof(when));
-	(void)printf("%s: token %lld of %s, session %s, %s %s\n", how, (long long)token, task,
-		     session, key, when);
-}
-
-static int stale(const struct mnt *m, const char *task, int64_t token, int64_t live, int64_t last)
-{
-	if (live)
-		(void)printf("stale: token %lld of %s; the live token is %lld\n", (long long)token,
-			     task, (long long)live);
-	else if (last)
-		(void)printf("stale: token %lld of %s; it was finished with token %lld\n",
-			     (long long)token, task, (long long)last);
-	else
-		(void)printf("stale: token %lld of %s; %s\n", (long long)token, task,
-			     mnt_has(m, "tasks/%s", task) > 0 ? "nobody holds it now" :
-								"there is no such task");
-	return TOOL_NO;
-}
-
-/*
- * The token a standing task was last finished with, as long as nobody has
- * claimed it since: done/ never shows it. From `TIME EVENT SESSION .. TOKEN`.
- */
-static int64_t finished_standing(const struct mnt *m, const char *task)
-{
-	AUTO_BUF struct buf history = BUF_INIT;
-	struct lines l;
-	const char *line;
-	int64_t last = 0;
-	size_t n;
-
-	if (mnt_read(m, &history, "tasks/%s/history", task))
-		return 0;
-	l = (struct lines){ buf_text(&history), buf_text(&history) + history.n };
-	while (lines_next(&l, &line, &n)) {
-		char event[32], token[24];
-
-		if (sscanf(line, "%*s %31s", event) != 1)
-			continue;
-		if (strcmp(event, "claim") == 0 || strcmp(event, "reopen") == 0)
-			last = 0;
-		else if (strcmp(event, "finish") == 0 &&
-			 sscanf(line, "%*s %*s %*s ready %23s", token) == 1)
-			(void)int_parse(token, 1, INT64_MAX, &last);
-	}
-	return last;
-}
-
-/* claims/ first: a task that is finished between the two looks is then seen in done/. */
 static int judge(const struct mnt *m, const char *task, int64_t token)
 {
-	AUTO_BUF struct buf claim = BUF_INIT, done = BUF_INIT;
-	int64_t live = 0, last = 0;
-	int got = token_in(m, "claims", task, &claim, &live);
+	AUTO_BUF struct buf says = BUF_INIT;
+	int answer = token_judge(m, task, token, &says);
 
-	if (got > 0 && live == token) {
-		say("live", task, token, &claim, "expires");
-		return TOOL_YES;
-	}
-	if (got >= 0)
-		got = token_in(m, "done", task, &done, &last);
-	if (got < 0) {
-		warnx("cannot read the claim of %s: %s", task, strerror(-got));
-		return TOOL_CANNOT_TELL;
-	}
-	if (got > 0 && last == token) {
-		say("finished", task, token, &done, "finished");
-		return TOOL_YES;
-	}
-	if (!live && !got && finished_standing(m, task) == token) {
-		(void)printf(
-			"finished: token %lld of %s, a standing task nobody has claimed since\n",
-			(long long)token, task);
-		return TOOL_YES;
-	}
-	return stale(m, task, token, live, last);
+	if (answer == TOOL_CANNOT_TELL)
+		warnx("%s", buf_text(&says));
+	else
+		(void)printf("%s\n", buf_text(&says));
+	return answer;
 }
 
 static int verify_run(int argc, char **argv)
