@@ -52,6 +52,10 @@ struct child {
 	int tick;	  /* a timer: is the mount there? -1: none */
 	uint64_t mount;	  /* its number; 0: cannot be told */
 	int timed_out;
+	child_output_fn *output; /* NULL: it goes into the result */
+	int paused;		 /* nothing is read until child_resume */
+	int over; /* it has exited, as this says; what it printed is still to be taken */
+	siginfo_t how;
 	int naked; /* run without a sandbox */
 	char why_naked[160];
 	struct stream streams[STREAMS];
@@ -219,6 +223,18 @@ static void ended(struct child *c, const siginfo_t *si)
 
 /* --- while it runs --- */
 
+static void child_pause(struct child *c)
+{
+	c->paused = 1;
+	if (c->streams[OUTPUT].fd >= 0)
+		loop_unwatch(c->loop, c->streams[OUTPUT].fd);
+}
+
+static int is_streamed(const struct stream *s)
+{
+	return s->c->output && s == &s->c->streams[OUTPUT];
+}
+
 static void on_stream(void *arg)
 {
 	struct stream *s = arg;
@@ -226,6 +242,11 @@ static void on_stream(void *arg)
 	ssize_t n = read(s->fd, chunk, sizeof(chunk));
 	size_t room = s->max + 1 - s->text.n;
 
+	if (n > 0 && is_streamed(s)) {
+		if (s->c->output(chunk, (size_t)n, s->c->arg))
+			child_pause(s->c);
+		return;
+	}
 	if (n > 0)
 		buf_add(&s->text, chunk, (size_t)n < room ? (size_t)n : room);
 	if (s == &s->c->streams[OUTPUT] && s->text.n > s->max) {
@@ -234,6 +255,53 @@ static void on_stream(void *arg)
 	} else if (n == 0 || (n < 0 && errno != EAGAIN)) {
 		unwatch(s->c->loop, &s->fd);
 	}
+}
+
+/* It has exited, and all that it printed was taken. */
+static void take_rest(struct child *c)
+{
+	struct stream *s = &c->streams[OUTPUT];
+
+	while (s->fd >= 0 && !c->paused &&
+	       poll(&(struct pollfd){ .fd = s->fd, .events = POLLIN }, 1, 0) > 0)
+		on_stream(s);
+	if (!c->paused)
+		ended(c, &c->how);
+}
+
+static void on_rest(void *arg)
+{
+	struct child *c = arg;
+	uint64_t n;
+
+	(void)!read(c->timer, &n, sizeof(n));
+	unwatch(c->loop, &c->timer);
+	take_rest(c);
+}
+
+void child_stream(struct child *c, child_output_fn *fn)
+{
+	c->output = fn;
+}
+
+/* From the loop, not from here: who resumes it may be in the middle of something. */
+void child_resume(struct child *c)
+{
+	struct itimerspec now = { .it_value = { 0, 1 } };
+
+	if (!c->paused)
+		return;
+	c->paused = 0;
+	if (!c->over) {
+		if (c->streams[OUTPUT].fd >= 0)
+			(void)loop_watch(c->loop, c->streams[OUTPUT].fd, on_stream,
+					 &c->streams[OUTPUT]);
+		return;
+	}
+	c->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (c->timer < 0 || timerfd_settime(c->timer, 0, &now, NULL) ||
+	    loop_watch(c->loop, c->timer, on_rest, c))
+		take_rest(c);
 }
 
 static void on_exit_of(void *arg)
@@ -247,12 +315,17 @@ static void on_exit_of(void *arg)
 	for (int i = 0; i < STREAMS; i++) {
 		struct stream *s = &c->streams[i];
 
-		while (s->fd >= 0 &&
+		while (s->fd >= 0 && !is_streamed(s) &&
 		       poll(&(struct pollfd){ .fd = s->fd, .events = POLLIN }, 1, 0) > 0)
 			on_stream(s);
 	}
 	(void)waitid(P_PIDFD, (id_t)c->pidfd, &si, WEXITED | WNOHANG);
-	ended(c, &si);
+	c->over = 1;
+	c->how = si;
+	c->pid = 0; /* its number may be another's from now on */
+	unwatch(c->loop, &c->pidfd);
+	unwatch(c->loop, &c->timer);
+	take_rest(c);
 }
 
 static void on_timeout(void *arg)
@@ -506,6 +579,7 @@ static int begin(struct child *c)
 	int ends[STREAMS] = { -1, -1, -1 }, self = lift(caller_self());
 	int err = self < 0 ? -EBADF : open_streams(c, ends);
 
+	c->over = c->paused = 0;
 	if (!err)
 		err = spawn(c, ends, self);
 	for (int i = 0; i < STREAMS; i++)

@@ -32,6 +32,14 @@ int child_adopt(void);
  */
 struct child *child_start(struct loop *l, const json_t *ask, int64_t timeout,
 			  const char *mountpoint, child_fn *done, void *arg, const char **why);
+/*
+ * What it prints goes to FN as it comes, any length, instead of into the result, and has no
+ * limit. An answer other than 0: no more for now, until child_resume. DONE is called when all
+ * that it printed has been taken.
+ */
+typedef int child_output_fn(const char *text, size_t n, void *arg);
+void child_stream(struct child *c, child_output_fn *fn);
+void child_resume(struct child *c);
 /* End it now, without an answer. */
 void child_drop(struct child *c);
 /* End what an earlier child left behind; called by child_drop and when children end. */
