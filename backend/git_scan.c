@@ -77,6 +77,24 @@ static int tell_repository(struct scan *s, json_t *line)
 	return err ? err : s->fn(line, s->arg);
 }
 
+/* Where the walk begins: the branches, unless it was told. New. */
+static json_t *tips_of(struct scan *s, json_t *heads)
+{
+	json_t *tips = s->o->tips ? json_object() : json_incref(heads);
+	git_object *tip;
+	git_oid oid;
+
+	for (size_t i = 0; s->o->tips && i < s->o->n_tips; i++) {
+		const char *hex = s->o->tips[i];
+
+		if (git_oid_fromstr(&oid, hex) || git_find(&s->l, &oid, GIT_OBJECT_COMMIT, &tip))
+			continue;
+		git_object_free(tip);
+		(void)json_object_set_new(tips, hex, json_string(hex));
+	}
+	return tips;
+}
+
 static int tell_commits(struct scan *s)
 {
 	int err = 0;
@@ -105,13 +123,15 @@ static int tell_end(struct scan *s)
 
 static int scan(struct scan *s)
 {
-	json_t *line = json_object();
+	json_t *line = json_object(), *tips;
 	int err = line ? git_open(&s->l, s->o->path) : -ENOMEM;
 
 	if (!err)
 		err = tell_repository(s, line);
+	tips = err ? NULL : tips_of(s, json_object_get(line, "heads"));
 	if (!err)
-		err = git_walk(&s->l, s->o, json_object_get(line, "heads"), &s->shallow, &s->told);
+		err = tips ? git_walk(&s->l, s->o, tips, &s->shallow, &s->told) : -ENOMEM;
+	json_decref(tips);
 	json_decref(line);
 	if (!err)
 		err = tell_commits(s);

@@ -20,7 +20,7 @@ enum { STOPPED = 1, UNPRINTED = 2 };
 
 struct ask {
 	struct git_scan_options o;
-	const char **branches, **known;
+	const char **branches, **known, **tips;
 	int as_owner, only_head;
 };
 
@@ -61,12 +61,12 @@ static void add(const char ***list, size_t *n, const char *value)
 	*list = new;
 }
 
-static void add_known(struct ask *a, char *list)
+static void add_oids(const char ***oids, size_t *n, char *list)
 {
 	char *rest = NULL;
 
 	for (char *s = strtok_r(list, ",", &rest); s; s = strtok_r(NULL, ",", &rest))
-		add(&a->known, &a->o.n_known, s);
+		add(oids, n, s);
 }
 
 static int help(void)
@@ -77,6 +77,7 @@ static int help(void)
 		"--branch GLOB    only these branches; may be given again. `*` matches '/', too.\n"
 		"                 One that begins with refs/ is matched with whole names\n"
 		"--known OID,...  leave out these commits and all below; may be given again\n"
+		"--tip OID,...    begin at these commits, and not at the branches; may be given again\n"
 		"--depth N        at most the N newest\n"
 		"--only-head      only the line of the repository\n"
 		"--as-owner       started by root: look as the owner of PATH\n"
@@ -91,7 +92,11 @@ static int parse_one(struct ask *a, int c)
 		add(&a->branches, &a->o.n_branches, optarg);
 		return 0;
 	case 'k':
-		add_known(a, optarg);
+		add_oids(&a->known, &a->o.n_known, optarg);
+		return 0;
+	case 't':
+		add(&a->tips, &a->o.n_tips, ""); /* none at all is not the same as not asked */
+		add_oids(&a->tips, &a->o.n_tips, optarg);
 		return 0;
 	case 'd':
 		if (int_parse(optarg, 0, DEPTH_MAX, &a->o.depth) == 0)
@@ -114,6 +119,7 @@ static int parse(int argc, char **argv, struct ask *a)
 {
 	static const struct option options[] = { { "as-owner", no_argument, NULL, 'o' },
 						 { "known", required_argument, NULL, 'k' },
+						 { "tip", required_argument, NULL, 't' },
 						 { "branch", required_argument, NULL, 'b' },
 						 { "depth", required_argument, NULL, 'd' },
 						 { "only-head", no_argument, NULL, 'H' },
@@ -137,18 +143,20 @@ static int scan_run(int argc, char **argv)
 		a.o.path = argv[optind];
 		a.o.branches = a.branches;
 		a.o.known = a.known;
+		a.o.tips = a.tips;
 		status = a.as_owner ? owner_become(a.o.path) : 0;
 		owner_home();
 		status = status ? status : scan(&a);
 	}
 	free(a.branches);
 	free(a.known);
+	free(a.tips);
 	return status;
 }
 
 const struct tool tool_scan = {
 	.name = "scan",
-	.args = "[--as-owner] [--branch GLOB] [--known OID,...] [--depth N] [--only-head] PATH",
+	.args = "[--as-owner] [--branch GLOB] [--known OID,...] [--tip OID,...] [--depth N] [--only-head] PATH",
 	.summary = "print the commits of a git repository's branches, as JSON",
 	.run = scan_run,
 };
