@@ -170,6 +170,15 @@ static int is_covered(const json_t *commit, const char *name)
 	return 0;
 }
 
+/* Did the later of the two know of the other's commit, and hold NAME to go on with it? */
+static int goes_on(const json_t *x, const json_t *y, const char *name)
+{
+	int y_later = event_int(y, "commit_at") >= event_int(x, "commit_at");
+	const json_t *first = y_later ? x : y, *later = y_later ? y : x;
+
+	return event_int(later, "base") > event_int(first, "seq") && is_covered(later, name);
+}
+
 /* Paths of both that are not inside the claims of both. */
 static int judge_paths(const json_t *x, const json_t *y, struct converge *out)
 {
@@ -181,7 +190,7 @@ static int judge_paths(const json_t *x, const json_t *y, struct converge *out)
 		const char *name = name_of(p);
 
 		if (err || !is_listed(p) || !path_named(y, name) ||
-		    (is_covered(x, name) && is_covered(y, name)))
+		    (is_covered(x, name) && is_covered(y, name)) || goes_on(x, y, name))
 			continue;
 		out->kinds |= CONVERGE_PATH;
 		err = add_name(out, name);

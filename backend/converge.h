@@ -4,7 +4,8 @@
  *
  * What they look at, members of the event `commit`: commit parents commit_at author author_at
  * subject session how names patch loose, paths [[status, canonical name, blob, size]..], grants
- * [{token, task, task_id, since, named, artifacts [canonical..]}..] of the commit's own session.
+ * [{token, task, task_id, since, named, artifacts [canonical..]}..] of the commit's own session, and
+ * seq, its number, and base: the last event that the session knew of when it looked at the repository.
  */
 #ifndef BACKEND_CONVERGE_H
 #define BACKEND_CONVERGE_H
@@ -17,7 +18,7 @@ enum converge_kind {
 	CONVERGE_FORMAT = 2,  /* the same but for white space and line breaks */
 	CONVERGE_EMPTY = 4,   /* nothing that the other had not written already */
 	CONVERGE_BLOB = 8,    /* the same file under another name */
-	CONVERGE_PATH = 16,   /* the same path, and not inside the claims of both */
+	CONVERGE_PATH = 16,   /* the same path, not inside the claims of both, and unknowingly */
 	CONVERGE_SUBJECT = 32 /* the same words, and nothing else to see */
 };
 

@@ -118,6 +118,8 @@ static int emit_commit(struct tx *tx, const struct thing *repo, const json_t *se
 	(void)json_object_set(body, "paths", paths);
 	(void)json_object_set_new(body, "grants", own_grants(grants, &who));
 	(void)json_object_set_new(body, "holders", holders(grants, names, &who));
+	(void)json_object_set_new(
+		body, "base", json_integer(db_get(tx->db, 0, Q(BASE_SEQ), I(who.id), I(repo->id))));
 	if (first)
 		(void)json_object_set_new(body, "first", json_true());
 	err = tx_emit(tx, "commit", body);

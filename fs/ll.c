@@ -25,6 +25,8 @@
 #include "fs/ll.h"
 #include "fs/lockfile.h"
 #include "fs/lost.h"
+#include "fs/prepare.h"
+#include "fs/scan.h"
 #include "fs/verdict.h"
 #include "fs/wait.h"
 #include "fs/watch.h"
@@ -56,10 +58,11 @@ struct op {
 	struct buf text;
 	int append;
 	size_t size;
-	int late;	      /* opens what has gone */
-	struct waiter waiter; /* a lock that may have to wait */
-	int how;	      /* of flock(2) */
-	int again;	      /* it was cancelled, to be asked anew */
+	int late;		   /* opens what has gone */
+	struct waiter waiter;	   /* a lock that may have to wait */
+	int how;		   /* of flock(2) */
+	int again;		   /* it was cancelled, to be asked anew */
+	struct prepared *prepared; /* what was found out for the change; NULL: nothing */
 	struct op *next;
 };
 
@@ -112,6 +115,7 @@ static struct op *op_new(fuse_req_t req, fuse_ino_t ino)
 
 static void op_free(struct op *op)
 {
+	prepare_end(op->prepared, NULL);
 	buf_free(&op->text);
 	request_release(&op->r);
 	free(op);
@@ -162,6 +166,15 @@ static int is_void(const struct op *op, const struct change *c)
 	return (err == -ESTALE || err == -EWOULDBLOCK) && h && h->lock && h->lock != c->token;
 }
 
+/* It stands: those who look at repositories are told. */
+static void decided(struct op *op, const struct change *c)
+{
+	prepare_end(op->prepared, c);
+	op->prepared = NULL;
+	if (!c->result.err)
+		scan_decided(op->ll->fs->scan, c);
+}
+
 static void op_decided(struct change *c)
 {
 	struct op *op = c->arg;
@@ -184,6 +197,7 @@ static void op_decided(struct change *c)
 	else
 		op->reply(op);
 	store_read_end(op->ll->fs->store);
+	decided(op, c);
 	op_free(op);
 }
 
@@ -201,6 +215,50 @@ static void on_interrupt(fuse_req_t req, void *arg)
 		store_cancel(l->fs->store, c);
 }
 
+/* To the writer with it. */
+static void op_send(struct op *op)
+{
+	struct change *c = op->r.change;
+
+	op->r.change = NULL;
+	c->op = op->r.op;
+	c->arg = op;
+	c->done = op_decided;
+	if (c->kind == CHANGE_LOCK && c->flags & CHANGE_WAIT)
+		wait_begin(op->ll->fs, &op->waiter, c);
+	fuse_req_interrupt_func(op->req, on_interrupt, c); /* may run at once */
+	store_commit(op->ll->fs->store, c);
+}
+
+/* What had to be found out for it is known. */
+static void op_prepared(void *arg, int err)
+{
+	struct op *op = arg;
+
+	fuse_req_interrupt_func(op->req, NULL, NULL);
+	if (!err) {
+		op_send(op);
+		return;
+	}
+	(void)store_read_begin(op->ll->fs->store);
+	refuse(op, err, &op->r.why);
+	store_read_end(op->ll->fs->store);
+	op_free(op);
+}
+
+static void prepare_interrupted(fuse_req_t req, void *arg)
+{
+	struct op *op = arg;
+
+	/* as on_interrupt; what is only looked at leaves at any signal */
+	if (op->r.change->kind != CHANGE_LOOK && op->r.tid && !caller_is_dying(op->r.tid))
+		return;
+	if (!prepare_forget(op->ll->fs, op))
+		return;
+	(void)fuse_reply_err(req, EINTR);
+	op_free(op);
+}
+
 /*
  * The end of every handler of a mutation: ERR from the node's hook. Sends
  * the change it made to the writer, or answers at once.
@@ -208,9 +266,14 @@ static void on_interrupt(fuse_req_t req, void *arg)
 static void op_finish(struct op *op, int err, void (*reply)(struct op *op))
 {
 	struct change *c = op->r.change;
+	int ready = 1;
 
 	if (db_error(op->r.db)) /* what could not be read was not absent */
 		err = db_error(op->r.db);
+	if (!err && c) {
+		ready = prepare(&op->r, op_prepared, op, &op->prepared);
+		err = ready < 0 ? ready : 0;
+	}
 	if (err || !c) {
 		if (err)
 			refuse(op, err, &op->r.why);
@@ -220,16 +283,12 @@ static void op_finish(struct op *op, int err, void (*reply)(struct op *op))
 		op_free(op);
 		return;
 	}
-	request_end(&op->r);
-	op->r.change = NULL;
 	op->reply = reply;
-	c->op = op->r.op;
-	c->arg = op;
-	c->done = op_decided;
-	if (c->kind == CHANGE_LOCK && c->flags & CHANGE_WAIT)
-		wait_begin(op->ll->fs, &op->waiter, c);
-	fuse_req_interrupt_func(op->req, on_interrupt, c); /* may run at once */
-	store_commit(op->ll->fs->store, c);
+	request_end(&op->r);
+	if (ready)
+		op_send(op);
+	else
+		fuse_req_interrupt_func(op->req, prepare_interrupted, op); /* may run at once */
 }
 
 static int refuse_fixed(struct op *op)
@@ -929,6 +988,7 @@ static void reply_locked(struct op *op);
 static void lock_again(struct op *op)
 {
 	op->again = 0;
+	prepare_end(op->prepared, NULL);
 	op_finish(op, lock_asked(op, handle_get(op->fh), op->how), reply_locked);
 }
 
@@ -1254,7 +1314,8 @@ void ll_free(struct ll *l)
 		(void)fuse_reply_err(op->req, ENOTCONN);
 		op_free(op);
 	}
-	while (l->fs->verdict && (waiting = verdict_take(l->fs->verdict))) {
+	while ((l->fs->verdict && (waiting = verdict_take(l->fs->verdict))) ||
+	       (waiting = prepare_take(l->fs))) {
 		(void)fuse_reply_err(waiting->req, ENOTCONN);
 		op_free(waiting);
 	}

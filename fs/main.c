@@ -24,6 +24,7 @@
 #include "fs/ll.h"
 #include "fs/loop.h"
 #include "fs/main.h"
+#include "fs/scan.h"
 #include "fs/verdict.h"
 #include "fs/watch.h"
 
@@ -294,6 +295,7 @@ static int open_store(struct daemon *d, const struct mount_options *o)
 	(void)child_adopt();
 	d->fs.verdict = verdict_new(&d->fs, &d->loop);
 	d->fs.watch = watch_new(&d->fs, &d->loop);
+	d->fs.loop = &d->loop;
 	return d->fs.why && d->fs.verdict && d->fs.watch ? 0 : fail(d, "memory", "none left");
 }
 
@@ -322,7 +324,8 @@ static int open_loop(struct daemon *d)
 	    loop_watch(&d->loop, d->signals, on_signal, d) ||
 	    loop_watch(&d->loop, d->timer, on_timer, d))
 		return fail(d, "event loop", strerror(errno));
-	return 0;
+	d->fs.scan = scan_new(&d->fs, &d->loop);
+	return d->fs.scan ? 0 : fail(d, "event loop", strerror(errno));
 }
 
 static int open_mount(struct daemon *d, const struct mount_options *o)
@@ -350,6 +353,7 @@ static void loop_run(struct daemon *d)
 {
 	watch_start(d->fs.watch);
 	verdict_start(d->fs.verdict);
+	scan_start(d->fs.scan);
 	arm(d);
 	while (!d->loop.stop) {
 		loop_once(&d->loop);
@@ -369,6 +373,7 @@ static void close_all(struct daemon *d)
 	}
 	handle_close_all();
 	ll_free(d->ll); /* it answers who waits for a verdict */
+	scan_free(d->fs.scan);
 	verdict_free(d->fs.verdict);
 	watch_free(d->fs.watch);
 	store_close(d->fs.store);

@@ -14,6 +14,8 @@ struct why_table;
 struct verdict_state;
 struct waiter;
 struct watch_table;
+struct scan_state;
+struct loop;
 
 /* The mount: what lives as long as the daemon. */
 struct fs {
@@ -28,6 +30,8 @@ struct fs {
 	struct buf import_report;
 	struct waiter *waiters; /* wait.c's */
 	struct watch_table *watch;
+	struct loop *loop;
+	struct scan_state *scan; /* NULL: repositories are not looked at */
 };
 
 struct request {

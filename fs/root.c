@@ -91,6 +91,8 @@ static const struct node root_rows[] = {
 	THINGS_DIR(ROW_PROBES, "probes", 0775, THING_PROBE, probes_rows),
 	THINGS_DIR(ROW_LANES, "lanes", 0775, THING_LANE, lanes_rows),
 	THINGS_DIR(ROW_REPOS, "repos", 0775, THING_REPO, repos_rows),
+	DIR(ROW_CONVERGENCE, "convergence", convergence_rows),
+	DIR(ROW_STATS, "stats", stats_rows),
 	THINGS_DIR(ROW_LESSONS, "lessons", 0777, THING_LESSON, lessons_rows),
 	{ .type = NODE_FILE,
 	  .row = ROW_EVENTS,

@@ -227,6 +227,40 @@ static const struct node session_done[] = {
 	END,
 };
 
+/* NAME HEAD BRANCH of each repository, as the session has seen it. */
+static int base_show(struct request *r, int64_t id, struct buf *out)
+{
+	AUTO_ROWS *rows = db_rows(r->db, Q(BASES_OF), I(id));
+	int got;
+
+	while ((got = rows_next(rows)) > 0)
+		buf_line(out, "%s %s", rows_text(rows, 0), rows_text(rows, 1));
+	return got;
+}
+
+static int base_touch(struct request *r, int64_t id)
+{
+	int err = request_identify(r, id);
+
+	if (err)
+		return err;
+	if (!request_change(r, CHANGE_BASE, NULL))
+		return request_error(r);
+	r->change->thing = id;
+	return 0;
+}
+
+static int base_store(struct request *r, int64_t id, const char *text, size_t n, int append)
+{
+	(void)text;
+	(void)n;
+	(void)append;
+	(void)request_identify(r, id);
+	return request_refuse(
+		r, EINVAL, "touch sessions/ID/base",
+		"a base is not written: touching it accepts what the repositories hold now");
+}
+
 #define SESSION_FIELD(r, n)                                                                    \
 	{                                                                                      \
 		.type = NODE_FILE, .row = (r), .name = (n), .mode = 0664, .of = THING_SESSION, \
@@ -274,6 +308,14 @@ static const struct node session[] = {
 	  .flags = NODE_SESSION,
 	  .show = anchor_show,
 	  .store = anchor_store },
+	{ .type = NODE_FILE,
+	  .row = ROW_SESSION_BASE,
+	  .name = "base",
+	  .mode = 0664,
+	  .flags = NODE_SESSION,
+	  .show = base_show,
+	  .store = base_store,
+	  .touch = base_touch },
 	FILE_RO(ROW_SESSION_STATE, "state", state_show),
 	FILE_RO(ROW_SESSION_STARTED, "started", started_show),
 	FILE_RO(ROW_SESSION_ENDED_AT, "ended", ended_show),

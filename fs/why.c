@@ -27,6 +27,7 @@ struct why {
 	struct why_key key;
 	char *text;
 	int64_t turn; /* of two, the later is the greater */
+	int64_t seq;  /* the last event by then */
 	UT_hash_handle hh;
 };
 
@@ -74,7 +75,7 @@ static struct why *why_find(const struct why_table *t, struct why_key key)
 	return w;
 }
 
-static void why_put(struct why_table *t, struct why_key key, const char *text)
+static void why_put(struct why_table *t, struct why_key key, const char *text, int64_t seq)
 {
 	struct why *w = why_find(t, key);
 
@@ -88,6 +89,7 @@ static void why_put(struct why_table *t, struct why_key key, const char *text)
 	w->key = key;
 	w->text = strdup(text);
 	w->turn = ++t->turn;
+	w->seq = seq;
 	HASH_ADD(hh, t->all, key, sizeof(w->key), w);
 }
 
@@ -95,6 +97,7 @@ void request_note(struct request *r, int err, const struct buf *why)
 {
 	struct world *world = store_world(r->fs->store);
 	AUTO_BUF struct buf text = BUF_INIT;
+	int64_t seq = store_seq(r->fs->store);
 	char when[TIME_TEXT];
 
 	buf_line(&text, "%s %s %s", time_text(world->wall_ms(world), when), errno_text(err), r->op);
@@ -105,10 +108,10 @@ void request_note(struct request *r, int err, const struct buf *why)
 	if (text.err)
 		return;
 	if (r->actor.session)
-		why_put(r->fs->why, key_of(r->actor.session, 0, 0), buf_text(&text));
-	why_put(r->fs->why, key_of(0, r->uid, r->parent), buf_text(&text));
+		why_put(r->fs->why, key_of(r->actor.session, 0, 0), buf_text(&text), seq);
+	why_put(r->fs->why, key_of(0, r->uid, r->parent), buf_text(&text), seq);
 	if (r->actor.pid)
-		why_put(r->fs->why, key_of(0, r->uid, r->actor.pid), buf_text(&text));
+		why_put(r->fs->why, key_of(0, r->uid, r->actor.pid), buf_text(&text), seq);
 }
 
 /* What was refused to a child of r's parent, or of r's process, or to itself: the last. */
@@ -127,7 +130,9 @@ void request_why(struct request *r, int64_t session, struct buf *out)
 	const struct why *w = session ? why_find(r->fs->why, key_of(session, 0, 0)) :
 					find_without_session(r);
 
-	if (w && w->text)
+	/* what the session was told of by itself may have come since */
+	if (w && w->text &&
+	    (!session || w->seq >= db_get(r->db, 0, Q(SESSION_TOLD_AT), I(session))))
 		buf_str(out, w->text);
 	else if (session && (kept = db_text(r->db, Q(SESSION_WHY), I(session))) && *kept)
 		buf_str(out, kept);

@@ -1,0 +1,29 @@
+/* prepare_impl: what prepare.c and those that it calls share. */
+#ifndef FS_PREPARE_IMPL_H
+#define FS_PREPARE_IMPL_H
+
+#include <jansson.h>
+
+#include "fs/child.h"
+#include "fs/prepare.h"
+#include "fs/scan.h"
+
+struct prepared {
+	struct request *r;
+	prepare_fn *fn; /* NULL: nobody waits (any more) */
+	void *arg;
+	int scans;     /* that are waited for */
+	int err;       /* of one of them, where that matters */
+	int64_t until; /* ms since boot: the claim is not kept waiting longer; 0: for ever */
+	struct child *child;
+	struct buf output; /* of it */
+	json_t *header;	   /* of a repository's path */
+	struct prepared *prev, *next;
+};
+
+/* All is known: go on, or refuse with ERR. P is left to prepare_end. */
+void prepare_done(struct prepared *p, int err);
+/* Run `coordfs ARGV..`; DONE gets what it printed in p->output. 0, or refused. */
+int prepare_run(struct prepared *p, json_t *argv, child_fn *done);
+
+#endif
