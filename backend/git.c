@@ -11,6 +11,9 @@
 #include "backend/git_impl.h"
 #include "backend/text.h"
 
+/* Of objects, in bytes as they are stored: in memory about three times that. */
+#define CACHE_MAX ((ssize_t)32 << 20)
+
 /* --- what is wrong --- */
 
 int git_sorry(struct buf *says, int err, const char *what, const char *why)
@@ -64,6 +67,12 @@ int git_library_init(struct buf *says)
 		err = git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, GIT_CONFIG_LEVEL_GLOBAL, NULL);
 	if (err == 0)
 		err = git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, GIT_CONFIG_LEVEL_XDG, NULL);
+	/* a walk reads each commit once, and trees that are like those of the last */
+	if (err == 0)
+		err = git_libgit2_opts(GIT_OPT_SET_CACHE_OBJECT_LIMIT, GIT_OBJECT_COMMIT,
+				       (size_t)0);
+	if (err == 0)
+		err = git_libgit2_opts(GIT_OPT_SET_CACHE_MAX_SIZE, CACHE_MAX);
 	if (err < 0)
 		return git_refused(says, err, "libgit2");
 	return 0;

@@ -58,7 +58,8 @@ static int grow(struct commit ***all, size_t n, size_t *cap)
 
 	if (n < *cap)
 		return 0;
-	new = reallocarray(*all, more, sizeof(*new));
+	new = reallocarray(*all, more,
+			   sizeof(struct commit *)); /* NOLINT(bugprone-sizeof-expression) */
 	if (!new)
 		return -ENOMEM;
 	*all = new;
