@@ -65,22 +65,28 @@ static void take_away(json_t *list, const char *name)
 		}
 }
 
-/* An `artifacts` event E of the grant: LIST after it. What is named is never forgotten. */
-static void apply_edit(json_t *list, const json_t *e, int keep)
+/*
+ * An `artifacts` event E of the grant: LIST after it, if that was before FROM or TO. What was
+ * given up between the two was held until then.
+ */
+static void apply_edit(json_t *list, const json_t *e, int64_t from, int64_t to)
 {
 	json_t *v;
 	size_t i;
 
-	if (!keep)
+	if (event_int(e, "at") > to)
+		return;
+	if (event_int(e, "at") < from)
 		json_array_foreach(json_object_get(e, "given_up"), i, v)
 			take_away(list, json_string_value(v));
 	json_array_foreach(json_object_get(e, "added"), i, v)
 		(void)json_array_append(list, v);
 }
 
-/* The artifacts of G at AT; all it ever had when it was NAMED. */
+/* The artifacts of G in the second that begins AT; all it ever had when it was NAMED. */
 static json_t *held_by(struct tx *tx, const struct grant *g, int64_t at, int named)
 {
+	int64_t from = named ? INT64_MIN : at, to = named ? INT64_MAX : at + SECOND_MS;
 	json_t *grant = commit_event(tx->db, g->token), *list;
 	AUTO_ROWS *r = NULL;
 	json_t *e;
@@ -97,8 +103,8 @@ static json_t *held_by(struct tx *tx, const struct grant *g, int64_t at, int nam
 			continue;
 		e = json_loads(line, 0, NULL);
 		if (strcmp(event_text(e, "event"), "artifacts") == 0 &&
-		    event_int(e, "token") == g->token && (named || event_int(e, "at") <= at))
-			apply_edit(list, e, named);
+		    event_int(e, "token") == g->token)
+			apply_edit(list, e, from, to);
 		json_decref(e);
 	}
 	return list;
@@ -116,7 +122,7 @@ static int add_grant(struct tx *tx, json_t *list, int64_t token, int64_t at, int
 			return 0;
 	got = read_grant(tx->db, token, &g);
 	if (got <= 0 || !g.session)
-		return got;
+		return got < 0 ? got : 0;
 	v = json_pack("{s:I,s:s,s:I,s:s,s:I,s:I,s:b,s:o}", "token", (json_int_t)token, "task",
 		      g.name, "task_id", (json_int_t)g.task, "session", g.holder, "session_id",
 		      (json_int_t)g.session, "since", (json_int_t)g.since, "named", named,
@@ -147,12 +153,12 @@ json_t *commit_grants(struct tx *tx, const json_t *seen, int64_t at)
 	int any = db_int(tx->db, &oldest, Q(GRANTS_SINCE));
 	json_t *list = json_array();
 	AUTO_ROWS *r = NULL;
-	int err = add_named(tx, list, seen, at + SECOND_MS);
+	int err = add_named(tx, list, seen, at);
 
 	if (!err && any > 0 && oldest <= at + SECOND_MS)
 		r = db_rows(tx->db, Q(GRANTS_AT), I(at), I(at + SECOND_MS));
 	while (!err && r && rows_next(r) > 0)
-		err = add_grant(tx, list, rows_int(r, 0), at + SECOND_MS, 0);
+		err = add_grant(tx, list, rows_int(r, 0), at, 0);
 	if (err >= 0 && !db_error(tx->db))
 		return list;
 	json_decref(list);
@@ -186,12 +192,12 @@ static int set_session(struct tx *tx, struct attributed *out, const char *name, 
 	return 1;
 }
 
-/* The session that VALUE names: a name, or the last part of an address. NULL: none. */
+/* The session that VALUE names: a name, or the last part of an address. NULL: none, or "-". */
 static const char *session_in(const char *value)
 {
 	const char *slash = strrchr(value, '/'), *name = slash ? slash + 1 : value;
 
-	return name_check(name, strlen(name)) ? NULL : name;
+	return name_check(name, strlen(name)) || strcmp(name, "-") == 0 ? NULL : name;
 }
 
 /* 1: *OUT is set. */
@@ -244,9 +250,7 @@ static int by_rewrite(struct tx *tx, int64_t repo, const json_t *seen, struct at
 	r = db_rows(tx->db, Q(COMMIT_REWRITTEN), T(loose), I(repo), T(event_text(seen, "author")),
 		    I(event_int(seen, "author_time") * 1000));
 	got = commit_row(r, &was);
-	if (got <= 0 || !*was.session)
-		return got;
-	return set_session(tx, out, was.session, "rewrite");
+	return got > 0 ? set_session(tx, out, was.session, "rewrite") : got;
 }
 
 /* The one session that held any of its paths; several: nobody's, and that is said. */

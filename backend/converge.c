@@ -140,7 +140,7 @@ static int is_within(const json_t *x, const json_t *y)
 		other = is_listed(p) ? path_named(y, name_of(p)) : NULL;
 		if (!other || strcmp(blob_of(p), blob_of(other)) != 0)
 			return 0;
-		if (!*blob_of(p) && strcmp(status_of(p), status_of(other)) != 0)
+		if (!*blob_of(p) && (*status_of(p) != 'D' || *status_of(other) != 'D'))
 			return 0;
 	}
 	return has_paths(x);
@@ -198,6 +198,18 @@ static int judge_paths(const json_t *x, const json_t *y, struct converge *out)
 	return err;
 }
 
+/* Did Y's session hold a path of X when that was committed? */
+static int is_held(const json_t *x, const json_t *y)
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(json_object_get(x, "holders"), i, v)
+		if (strcmp(json_string_value(v), event_text(y, "session")) == 0)
+			return 1;
+	return 0;
+}
+
 /* X wrote, outside its own claims, what Y's session held by then, to write it. */
 static int judge_trespass(const json_t *x, const json_t *y, struct converge *out)
 {
@@ -205,6 +217,8 @@ static int judge_trespass(const json_t *x, const json_t *y, struct converge *out
 	size_t i, j;
 	int err = 0;
 
+	if (!is_held(x, y))
+		return 0;
 	json_array_foreach(json_object_get(y, "grants"), i, g) {
 		if (event_int(x, "commit_at") + SECOND_MS < event_int(g, "since"))
 			continue;
@@ -259,10 +273,18 @@ static int is_telling(const char *subject)
 	return words >= SUBJECT_WORDS && strlen(subject) >= SUBJECT_LEAST;
 }
 
+/* Was X first? In the same second it is their names that decide, in whatever order they come. */
+static int is_first(const json_t *x, const json_t *y)
+{
+	int64_t gap = event_int(x, "commit_at") - event_int(y, "commit_at");
+
+	return gap ? gap < 0 : strcmp(event_text(x, "commit"), event_text(y, "commit")) < 0;
+}
+
 /* The paths of the one that has some: those of the first, if both have. */
 static int judge_subject(const json_t *x, const json_t *y, struct converge *out)
 {
-	const json_t *p, *first = event_int(x, "commit_at") <= event_int(y, "commit_at") ? x : y;
+	const json_t *p, *first = is_first(x, y) ? x : y;
 	size_t i;
 	int err = 0;
 

@@ -4,8 +4,9 @@
  *
  * What they look at, members of the event `commit`: commit parents commit_at author author_at
  * subject session how names patch loose, paths [[status, canonical name, blob, size]..], grants
- * [{token, task, task_id, since, named, artifacts [canonical..]}..] of the commit's own session, and
- * seq, its number, and base: the last event that the session knew of when it looked at the repository.
+ * [{token, task, task_id, since, named, artifacts [canonical..]}..] of the commit's own session,
+ * holders [session..]: the others that held one of its paths when it was committed; seq, its number,
+ * and base: the last event that the session knew of when it looked at the repository.
  */
 #ifndef BACKEND_CONVERGE_H
 #define BACKEND_CONVERGE_H

@@ -172,12 +172,20 @@ static int emit_scan(struct tx *tx, const struct thing *repo, const json_t *in)
 	return tx_emit(tx, "scan", body);
 }
 
+/* 1 and *OUT, 0: there is no such repository (any more), or -errno. */
+static int find_repo(struct tx *tx, int64_t id, struct thing *out)
+{
+	int got = read_thing(tx->db, id, out);
+
+	return got > 0 ? out->kind == THING_REPO : got;
+}
+
 /* The daemon's own. TEXT: JSON of fs/scan.c. */
 int rule_observed(struct tx *tx, const struct change *c)
 {
 	json_t *in = json_loadb(c->text, c->n, 0, NULL), *seen;
 	struct thing repo;
-	int first, err = 0, got = in ? read_thing(tx->db, event_int(in, "repo_id"), &repo) : 0;
+	int first, err = 0, got = in ? find_repo(tx, event_int(in, "repo_id"), &repo) : 0;
 	size_t i;
 
 	if (got <= 0) {
@@ -199,7 +207,7 @@ int rule_observed(struct tx *tx, const struct change *c)
 int rule_look(struct tx *tx, const struct change *c)
 {
 	struct thing repo;
-	int got = read_thing(tx->db, c->thing, &repo);
+	int got = find_repo(tx, c->thing, &repo);
 
 	if (got < 0)
 		return tx_fail(tx, got);

@@ -271,7 +271,8 @@ SQL(COMMITS_LAST, COMMIT_COLUMNS "WHERE c.repo = ? ORDER BY c.at DESC, c.id DESC
 SQL(COMMITS_COUNT, "SELECT count(*) FROM commits WHERE repo = ?")
 SQL(COMMIT_PATHS, "SELECT name, status, blob, size FROM commit_paths WHERE cid = ? ORDER BY name")
 /* The same author at the same second, and the same change: it was picked, rebased, amended. */
-SQL(COMMIT_REWRITTEN, COMMIT_COLUMNS "WHERE c.loose = ?1 AND c.repo = ?2 AND c.author = ?3 AND c.author_at = ?4 ORDER BY c.id LIMIT 1")
+SQL(COMMIT_REWRITTEN, COMMIT_COLUMNS "WHERE c.loose = ?1 AND c.repo = ?2 AND c.author = ?3 AND c.author_at = ?4"
+    " AND c.session <> '' ORDER BY c.id LIMIT 1")
 /* Grants that were live between ?1 and ?2. */
 SQL(GRANTS_SINCE, "SELECT since FROM grants ORDER BY token LIMIT 1")
 SQL(GRANTS_AT, "SELECT token FROM grants WHERE ended = 0 AND since <= ?2 UNION"
