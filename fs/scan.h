@@ -6,6 +6,8 @@
 #ifndef FS_SCAN_H
 #define FS_SCAN_H
 
+#include <jansson.h>
+
 #include "fs/loop.h"
 #include "fs/request.h"
 
