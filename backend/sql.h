@@ -272,7 +272,7 @@ SQL(COMMITS_LAST, COMMIT_COLUMNS "WHERE c.repo = ? ORDER BY c.at DESC, c.id DESC
 SQL(COMMITS_COUNT, "SELECT count(*) FROM commits WHERE repo = ?")
 SQL(COMMIT_PATHS, "SELECT name, status, blob, size FROM commit_paths WHERE cid = ? ORDER BY name")
 /* The same author at the same second, and the same change: it was picked, rebased, amended. */
-SQL(COMMIT_REWRITTEN, COMMIT_COLUMNS "WHERE c.loose = ?1 AND c.repo = ?2 AND c.author = ?3 AND c.author_at = ?4"
+SQL(COMMIT_REWRITTEN, COMMIT_COLUMNS "WHERE c.loose = ?1 AND c.loose <> '' AND c.repo = ?2 AND c.author = ?3 AND c.author_at = ?4"
     " AND c.session <> '' ORDER BY c.id LIMIT 1")
 /* Grants that were live between ?1 and ?2. */
 SQL(GRANTS_SINCE, "SELECT since FROM grants ORDER BY token LIMIT 1")
@@ -283,8 +283,8 @@ SQL(TASK_EVENTS, "SELECT line FROM events WHERE task = ?1 AND task > 0 AND seq >
 /* Commits of others near ?2 and ?3 (ms), by what they have in common with one of session ?4; the last first. */
 #define OTHERS " c.repo = ?1 AND c.at BETWEEN ?2 AND ?3 AND c.session <> ?4 AND c.session <> ''"
 #define OTHERS_LAST " ORDER BY c.id DESC LIMIT 256"
-SQL(OTHERS_PATCH, "SELECT c.id, c.session FROM commits c WHERE c.patch = ?6 AND" OTHERS OTHERS_LAST)
-SQL(OTHERS_LOOSE, "SELECT c.id, c.session FROM commits c WHERE c.loose = ?6 AND" OTHERS OTHERS_LAST)
+SQL(OTHERS_PATCH, "SELECT c.id, c.session FROM commits c INDEXED BY commits_patch WHERE c.patch = ?6 AND c.patch <> '' AND" OTHERS OTHERS_LAST)
+SQL(OTHERS_LOOSE, "SELECT c.id, c.session FROM commits c INDEXED BY commits_loose WHERE c.loose = ?6 AND c.loose <> '' AND" OTHERS OTHERS_LAST)
 SQL(OTHERS_SUBJECT, "SELECT c.id, c.session FROM commits c WHERE c.subject = ?6 AND" OTHERS OTHERS_LAST)
 SQL(OTHERS_FIRST, "SELECT min(id) FROM commits WHERE repo = ?1 AND at BETWEEN ?2 AND ?3")
 SQL(OTHERS_PATH, "SELECT c.id, c.session FROM commit_paths p CROSS JOIN commits c ON c.id = p.cid WHERE p.stem = ?6 AND p.cid >= ?5"
@@ -317,7 +317,8 @@ SQL(INCIDENT_COMMIT_ADD, "INSERT OR IGNORE INTO incident_commits(incident, cid) 
 SQL(INCIDENT_COMMITS, "SELECT cid FROM incident_commits WHERE incident = ? ORDER BY cid")
 #define INCIDENT_COLUMNS "SELECT i.id, i.n, i.repo, i.a, i.b, i.first_at, i.last_at, i.gap, i.cost, i.kinds, i.commits, i.paths, i.held, i.lesson, i.applied FROM incidents i "
 SQL(INCIDENT, INCIDENT_COLUMNS "WHERE i.id = ?")
-SQL(INCIDENT_OF, INCIDENT_COLUMNS "WHERE i.repo = ?1 AND ((i.a = ?2 AND i.b = ?3) OR (i.a = ?3 AND i.b = ?2)) ORDER BY i.id DESC LIMIT 1")
+SQL(INCIDENT_OF, INCIDENT_COLUMNS "WHERE i.id = max(coalesce((SELECT max(id) FROM incidents WHERE repo = ?1 AND a = ?2 AND b = ?3), 0),"
+    " coalesce((SELECT max(id) FROM incidents WHERE repo = ?1 AND a = ?3 AND b = ?2), 0))")
 SQL(INCIDENT_LAST, "SELECT max(n) FROM incidents")
 SQL(INCIDENTS_COUNT, "SELECT count(*) FROM incidents")
 SQL(INCIDENTS_SINCE, "SELECT count(*) FROM incidents WHERE last_at >= ?")
