@@ -257,8 +257,7 @@ static int judge_blobs(const json_t *x, const json_t *y, struct converge *out)
 	return err;
 }
 
-/* Words that somebody chose: several, and not those that git writes. */
-static int is_telling(const char *subject)
+int converge_telling(const char *subject)
 {
 	static const char *const common[] = { "Merge ", "Revert ", "fixup! ", "squash! ",
 					      "amend! " };
@@ -288,7 +287,7 @@ static int judge_subject(const json_t *x, const json_t *y, struct converge *out)
 	size_t i;
 	int err = 0;
 
-	if (!same_text(x, y, "subject") || !is_telling(event_text(x, "subject")))
+	if (!same_text(x, y, "subject") || !converge_telling(event_text(x, "subject")))
 		return 0;
 	out->kinds |= CONVERGE_SUBJECT;
 	if (has_paths(x) != has_paths(y))
