@@ -1,6 +1,7 @@
 /* guard --hook: what the hooks that `guard --install` writes call. */
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,18 @@
 #include "tools/tool.h"
 
 #define STAMPS 64 /* the most tasks a commit is stamped with */
+
+/* All that can be read from FD, to OUT. 0 or -errno. */
+static int read_all(int fd, struct buf *out)
+{
+	char part[4096];
+	ssize_t n;
+
+	while ((n = read(fd, part, sizeof(part))) > 0 || (n < 0 && errno == EINTR))
+		if (n > 0)
+			buf_add(out, part, (size_t)n);
+	return n < 0 ? -errno : out->err;
+}
 
 /* --- git --- */
 
@@ -228,6 +241,22 @@ static int stamp(const struct hook *h, const char *session, const char *const *t
 	return status;
 }
 
+/*
+ * Trailers in a message that is still empty stand on its second line: whoever writes the subject
+ * into the first would have one paragraph of both. As `git commit -s` does, leave a line between.
+ */
+static void make_room(const char *file)
+{
+	AUTO_CLOSE int fd = open(file, O_RDWR | O_CLOEXEC);
+	AUTO_BUF struct buf text = BUF_INIT;
+
+	buf_char(&text, '\n');
+	if (fd < 0 || read_all(fd, &text) || strncmp(buf_text(&text), "\n\nCoord-", 8) != 0)
+		return;
+	if (pwrite(fd, text.p, text.n, 0) != (ssize_t)text.n)
+		warn("%s", file);
+}
+
 /* A commit is somebody's work already where it is only moved. It never fails for want of a stamp. */
 static int prepare_commit_msg(struct hook *h, const char *file)
 {
@@ -245,6 +274,8 @@ static int prepare_commit_msg(struct hook *h, const char *file)
 		n = own_tasks(&g, h, &paths, tasks);
 	if (stamp(h, g.own, tasks, n, file))
 		warnx("the commit has no trailers Coord-Session and Coord-Token");
+	else
+		make_room(file);
 	return TOOL_YES;
 }
 
@@ -299,16 +330,6 @@ static int act(struct hook *h, const char *name, char **argv)
 	return hook_pre_push(h, argv[0]);
 }
 
-static void read_input(struct buf *out)
-{
-	char part[4096];
-	ssize_t n;
-
-	while ((n = read(STDIN_FILENO, part, sizeof(part))) > 0 || (n < 0 && errno == EINTR))
-		if (n > 0)
-			buf_add(out, part, (size_t)n);
-}
-
 /* 1: all that is needed to act is there; 0: *STATUS is the answer. */
 static int prepare(struct hook *h, const struct kind *k, const char *dir, int *status)
 {
@@ -345,7 +366,7 @@ int guard_hook(const char *name, const char *dir, int open, int argc, char **arg
 		return TOOL_USAGE;
 	}
 	if (k->flags & TOLD)
-		read_input(&h.input);
+		(void)read_all(STDIN_FILENO, &h.input);
 	if (prepare(&h, k, dir, &status))
 		status = act(&h, name, argv);
 	mnt_close(&h.m);

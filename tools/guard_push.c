@@ -156,7 +156,7 @@ static void read_commit(const struct buf *log, size_t *at, struct commit *c)
 
 /*
  * LOG as git_log() makes it: for each commit "/HASH", its Coord-Session, its Coord-Tokens, and the
- * paths, before the first of them a newline. No path begins with a '/'.
+ * paths, before the first of them a newline, or of a merge an empty name. No path begins with a '/'.
  */
 static int ask_log(struct push *p, const struct buf *log)
 {
@@ -172,7 +172,8 @@ static int ask_log(struct push *p, const struct buf *log)
 			got = ask_tokens(p, &c, &tokens);
 			first = 1;
 		} else {
-			got = tokens ? TOOL_YES : ask_path(p, &c, word + (first && *word == '\n'));
+			word += first && *word == '\n';
+			got = tokens || !*word ? TOOL_YES : ask_path(p, &c, word);
 			first = 0;
 		}
 		answer = got > answer ? got : answer;
