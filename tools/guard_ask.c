@@ -213,7 +213,7 @@ static int is_covered(struct guard *g, const char *repo, const char *path)
 	int found;
 
 	buf_str(&below, path);
-	buf_str(&below, *path ? BELOW : BELOW + 1);
+	buf_str(&below, &BELOW[!*path]);
 	found = below.err ? -ENOMEM : cover_find(g->mine.cover, repo, buf_text(&below));
 	return found < -1 ? found : found >= 0;
 }

@@ -121,14 +121,21 @@ static int take(struct place *p, const char *repo, const char *path, struct aske
 /* All paths are looked at before any holder: a wrong one must not hide behind a right one. */
 static int take_all(const struct mnt *m, const char *repo, char **paths, int n, struct asked *out)
 {
+	AUTO_BUF struct buf says = BUF_INIT;
 	struct place p = { .m = m };
-	int err = 0;
+	int err = repo ? 0 : git_hold(&says);
 
+	if (err) {
+		warnx("%s", buf_text(&says));
+		return TOOL_CANNOT_TELL;
+	}
 	if (!repo)
 		look_around(&p);
 	for (int i = 0; i < n && !err; i++)
 		err = take(&p, repo, paths[i], &out[i]);
 	free(p.gitdir);
+	if (!repo)
+		git_let_go();
 	return err;
 }
 

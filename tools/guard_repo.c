@@ -11,6 +11,7 @@ struct search {
 	const struct mnt *m;
 	const char *gitdir;
 	char *name;
+	int holds; /* git's library, once it was needed */
 };
 
 /* As the mount knows it: "" if it does not, or not yet. */
@@ -21,12 +22,14 @@ static void known(const struct mnt *m, const char *name, char out[MNT_PATH])
 }
 
 /* Where a repository of that name is said to be; NULL: it cannot be looked at from here. */
-static char *look(const struct mnt *m, const char *name)
+static char *look(struct search *s, const char *name)
 {
 	AUTO_BUF struct buf says = BUF_INIT;
 	char path[MNT_PATH], *found = NULL;
 
-	if (mnt_read_line(m, path, sizeof(path), "repos/%s/path", name) || *path != '/' ||
+	if (!s->holds)
+		s->holds = !git_hold(&says);
+	if (mnt_read_line(s->m, path, sizeof(path), "repos/%s/path", name) || *path != '/' ||
 	    git_common(path, &found, &says))
 		return NULL;
 	return found;
@@ -41,7 +44,7 @@ static int compare(const char *name, void *arg)
 
 	known(s->m, name, gitdir);
 	if (!*gitdir)
-		found = look(s->m, name);
+		found = look(s, name);
 	if (strcmp(found ? found : gitdir, s->gitdir) != 0)
 		return 0;
 	(void)snprintf(s->name, NAME_LEN_MAX + 1, "%s", name);
@@ -50,8 +53,10 @@ static int compare(const char *name, void *arg)
 
 int guard_repo(const struct mnt *m, const char *gitdir, char *name)
 {
-	struct search s = { m, gitdir, name };
+	struct search s = { m, gitdir, name, 0 };
 	int got = mnt_list(m, "repos", compare, &s);
 
+	if (s.holds)
+		git_let_go();
 	return got > 0 ? 0 : got ? got : -ENOENT;
 }
