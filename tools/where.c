@@ -77,6 +77,7 @@ static int where_run(int argc, char **argv)
 	static const struct option options[] = { { "as-uid", required_argument, NULL, 'u' },
 						 TOOL_HELP,
 						 TOOL_OPTIONS_END };
+	AUTO_BUF struct buf says = BUF_INIT;
 	int64_t uid = -1;
 	int c, bad = 0;
 
@@ -94,8 +95,13 @@ static int where_run(int argc, char **argv)
 		warn("to become user %lld", (long long)uid);
 		return TOOL_CANNOT_TELL;
 	}
+	if (git_hold(&says)) {
+		warnx("%s", buf_text(&says));
+		return TOOL_CANNOT_TELL;
+	}
 	while (!bad && optind < argc)
 		bad = print(argv[optind++]);
+	git_let_go();
 	if (bad || fflush(stdout) == EOF) {
 		warnx("cannot write the answer");
 		return TOOL_CANNOT_TELL;
