@@ -200,6 +200,42 @@ static int stamp_text(const struct hook *h, const char *task, struct buf *out)
 	return !out->err;
 }
 
+/* Is LINE, N bytes, a token of the same task as STAMP, `Coord-Token=TOKEN TASK`, but another one? */
+static int is_older(const char *line, size_t n, const char *stamp)
+{
+	const char key[] = "Coord-Token: ", *token = strchr(stamp, '=') + 1;
+	const size_t k = sizeof(key) - 1, digits = strspn(line + (n > k ? k : 0), "0123456789");
+	const char *task = strchr(token, ' ');
+
+	return n > k && strncmp(line, key, k) == 0 && digits && n - k - digits == strlen(task) &&
+	       strncmp(line + k + digits, task, strlen(task)) == 0 &&
+	       ((size_t)(task - token) != digits || strncmp(line + k, token, digits) != 0);
+}
+
+/*
+ * An amended commit is work under the claim it is amended under: a token of the same task from
+ * before would make it late work for ever.
+ */
+static void drop_older(const char *file, const char *stamp)
+{
+	AUTO_CLOSE int fd = open(file, O_RDWR | O_CLOEXEC);
+	AUTO_BUF struct buf text = BUF_INIT, kept = BUF_INIT;
+	struct lines l;
+	const char *line;
+	size_t n;
+
+	if (fd < 0 || read_all(fd, &text))
+		return;
+	l = (struct lines){ buf_text(&text), buf_text(&text) + text.n };
+	while (lines_next(&l, &line, &n))
+		if (!is_older(line, n, stamp))
+			buf_add(&kept, line, n + (line + n < text.p + text.n));
+	if (kept.err || kept.n == text.n)
+		return;
+	if (pwrite(fd, kept.p, kept.n, 0) != (ssize_t)kept.n || ftruncate(fd, (off_t)kept.n))
+		warn("%s", file);
+}
+
 /* The trailers of SESSION and of N tasks, into the message in FILE. */
 static int stamp(const struct hook *h, const char *session, const char *const *tasks, size_t n,
 		 const char *file)
@@ -230,6 +266,7 @@ static int stamp(const struct hook *h, const char *session, const char *const *t
 	argv[at++] = "addIfDifferent";
 	for (size_t i = 0; i < n; i++)
 		if (stamp_text(h, tasks[i], &text[i])) {
+			drop_older(file, buf_text(&text[i]));
 			argv[at++] = "--trailer";
 			argv[at++] = buf_text(&text[i]);
 		}

@@ -277,6 +277,20 @@ class Push(Guarding):
         self.claim("s1", "t", "src")
         self.good("push", "-q", "origin", "main", session="s2")
 
+    def test_late_work_that_is_amended_under_a_new_claim_is_pushed(self):
+        other = self.claim("s1", "u", "doc")
+        self.claim("s1", "t", "src")
+        self.change("doc/b.md")
+        self.commit("src/a.c", "s1")
+        self.m.release("s1", "t")
+        new = self.m.claim("s1", "t")
+        self.bad("push", "-q", "origin", "main", session="s1")
+        self.change("src/a.c", text="y\n")
+        self.good("commit", "-q", "--amend", "--no-edit", session="s1")
+        self.assertEqual(sorted(self.trailers()), sorted(
+            ["Coord-Session: s1", f"Coord-Token: {other} u", f"Coord-Token: {new} t"]))
+        self.good("push", "-q", "origin", "main", session="s1")
+
     def test_what_the_remote_has_is_not_asked_again(self):
         self.commit("src/a.c")
         self.good("push", "-q", "origin", "main")
