@@ -126,7 +126,9 @@ static int emit_commit(struct tx *tx, const struct thing *repo, const json_t *se
 	return err || !*who.session ? err : rules_converge(tx, repo, tx->seq);
 }
 
-static int observe(struct tx *tx, const struct thing *repo, const json_t *seen, int first)
+/* FIRST: it was there before; MEMO: of commit_grants. */
+static int observe(struct tx *tx, const struct thing *repo, const json_t *seen, int first,
+		   json_t *memo)
 {
 	int64_t known = 0;
 	int err, got = db_int(tx->db, &known, Q(COMMIT_HAS), I(repo->id),
@@ -137,7 +139,7 @@ static int observe(struct tx *tx, const struct thing *repo, const json_t *seen, 
 		return got < 0 ? tx_fail(tx, got) : 0;
 	names = json_array();
 	paths = named_paths(repo->name, seen, names);
-	grants = commit_grants(tx, seen, event_int(seen, "time") * 1000);
+	grants = commit_grants(tx, seen, event_int(seen, "time") * 1000, memo);
 	err = grants ? emit_commit(tx, repo, seen, first, names, paths, grants) : tx->err;
 	json_decref(names);
 	json_decref(paths);
@@ -183,7 +185,7 @@ static int find_repo(struct tx *tx, int64_t id, struct thing *out)
 /* The daemon's own. TEXT: JSON of fs/scan.c. */
 int rule_observed(struct tx *tx, const struct change *c)
 {
-	json_t *in = json_loadb(c->text, c->n, 0, NULL), *seen;
+	json_t *in = json_loadb(c->text, c->n, 0, NULL), *memo = NULL, *seen;
 	struct thing repo;
 	int first, err = 0, got = in ? find_repo(tx, event_int(in, "repo_id"), &repo) : 0;
 	size_t i;
@@ -194,11 +196,13 @@ int rule_observed(struct tx *tx, const struct change *c)
 				 tx_refuse(tx, ESTALE, "nothing to do", "that repository is gone");
 	}
 	first = !is_same(tx, repo.id, in, "gitdir");
+	memo = json_object();
 	json_array_foreach(json_object_get(in, "commits"), i, seen)
 		if (!err)
-			err = observe(tx, &repo, seen, first);
+			err = observe(tx, &repo, seen, first, memo);
 	if (!err)
 		err = emit_scan(tx, &repo, in);
+	json_decref(memo);
 	json_decref(in);
 	return err;
 }
