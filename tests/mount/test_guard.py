@@ -259,6 +259,7 @@ class Push(Guarding):
         token = self.claim("s1", "t", "src")
         commit = self.commit("src/a.c", "s1")
         self.m.release("s1", "t")
+        os.utime(self.m.path("sessions", "s2", "base"))
         new = self.m.claim("s2", "t")
         got = self.bad("push", "-q", "origin", "main", session="s1")
         self.assertRefused(got, f"commit {commit[:12]} is late work: Coord-Token {token} of t",
