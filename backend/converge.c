@@ -130,22 +130,6 @@ static int is_none(const json_t *x, const json_t *y)
 
 /* --- signs --- */
 
-/* Is what X did to every path of it what Y did there, too? */
-static int is_within(const json_t *x, const json_t *y)
-{
-	const json_t *p, *other;
-	size_t i;
-
-	json_array_foreach(json_object_get(x, "paths"), i, p) {
-		other = is_listed(p) ? path_named(y, name_of(p)) : NULL;
-		if (!other || strcmp(blob_of(p), blob_of(other)) != 0)
-			return 0;
-		if (!*blob_of(p) && (*status_of(p) != 'D' || *status_of(other) != 'D'))
-			return 0;
-	}
-	return has_paths(x);
-}
-
 static int add_common(const json_t *x, const json_t *y, struct converge *out)
 {
 	const json_t *p;
@@ -298,6 +282,22 @@ static int judge_subject(const json_t *x, const json_t *y, struct converge *out)
 		if (!err && is_listed(p))
 			err = add_name(out, name_of(p));
 	return err;
+}
+
+/* Is what X did to every path of it what Y did there, too, and not knowingly after it? */
+static int is_within(const json_t *x, const json_t *y)
+{
+	const json_t *p, *other;
+	size_t i;
+
+	json_array_foreach(json_object_get(x, "paths"), i, p) {
+		other = is_listed(p) ? path_named(y, name_of(p)) : NULL;
+		if (!other || goes_on(x, y, name_of(p)) || strcmp(blob_of(p), blob_of(other)) != 0)
+			return 0;
+		if (!*blob_of(p) && (*status_of(p) != 'D' || *status_of(other) != 'D'))
+			return 0;
+	}
+	return has_paths(x);
 }
 
 /* What they have in common that is more than a place. */

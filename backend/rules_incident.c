@@ -400,6 +400,12 @@ static json_t *why_for(const struct pair *p, const struct record *r, int i)
 	return json_string(buf_text(&why));
 }
 
+/* Was it there before the repository was registered? */
+static int is_first(const json_t *commit)
+{
+	return json_is_true(json_object_get(commit, "first"));
+}
+
 static int record_emit(const struct pair *p, struct record *r)
 {
 	AUTO_FREE char *lesson = tx_allocated(json_dumps(r->lesson, JSON_COMPACT));
@@ -427,8 +433,9 @@ static int record_emit(const struct pair *p, struct record *r)
 	(void)json_object_set_new(body, "commit_ids",
 				  json_pack("[O,O]", json_object_get(p->e[0], "seq"),
 					    json_object_get(p->e[1], "seq")));
-	(void)json_object_set_new(body, "whys",
-				  json_pack("[o,o]", why_for(p, r, 0), why_for(p, r, 1)));
+	if (!is_first(p->e[0]) || !is_first(p->e[1])) /* else it is nobody's news */
+		(void)json_object_set_new(body, "whys",
+					  json_pack("[o,o]", why_for(p, r, 0), why_for(p, r, 1)));
 	return tx_emit(p->tx, r->id ? "incident-more" : "incident", body);
 }
 

@@ -48,7 +48,7 @@ static json_t *named_paths(const char *repo, const json_t *seen, json_t *names)
 	return list;
 }
 
-/* Those of the commit's own session; a grant has no more artifacts here than matter. */
+/* Those of the commit's own session. */
 static json_t *own_grants(const json_t *grants, const struct attributed *who)
 {
 	json_t *own = json_array(), *g;

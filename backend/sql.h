@@ -311,7 +311,8 @@ SQL(FRESH_BELOW, "SELECT p.cid, p.name FROM commit_paths p CROSS JOIN commits c 
 /* incidents */
 SQL(INCIDENT_SET, "INSERT INTO incidents(id, n, repo, a, b, first_at, last_at, gap, cost, kinds, commits, paths, held, lesson)"
     " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT(id) DO UPDATE SET last_at = ?7, first_at = ?6,"
-    " gap = ?8, cost = ?9, kinds = ?10, commits = ?11, paths = ?12, held = ?13, lesson = ?14")
+    " gap = ?8, cost = ?9, kinds = ?10, commits = ?11, paths = ?12, held = ?13,"
+    " applied = CASE WHEN lesson = ?14 THEN applied ELSE 0 END, lesson = ?14")
 SQL(INCIDENT_APPLIED, "UPDATE incidents SET applied = ? WHERE id = ?")
 SQL(INCIDENT_COMMIT_ADD, "INSERT OR IGNORE INTO incident_commits(incident, cid) VALUES(?, ?)")
 SQL(INCIDENT_COMMITS, "SELECT cid FROM incident_commits WHERE incident = ? ORDER BY cid")
