@@ -59,7 +59,7 @@ cflags = $(dialect) -g $(kind) $(warnings) -fno-common -fstack-protector-strong 
 ldflags = $(filter -fsanitize%,$(kind)) -pie -Wl,-z,relro,-z,now -pthread $(LDFLAGS)
 
 compile = $(CC) $(cflags) -MMD -MP -c -o $@ $<
-link = $(CC) $(ldflags) -o $@ $(filter %.o %.a,$^) $(pkg_libs)
+link = $(CC) $(ldflags) -o $@ $(filter %.o %.a,$^) $(pkg_libs) -lm
 
 # --- files ------------------------------------------------------------------
 

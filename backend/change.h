@@ -42,6 +42,8 @@ enum change_kind {
 	CHANGE_OBSERVED,  /* text: commits of a repository, as JSON */
 	CHANGE_LOOK,	  /* thing: a repository, is to be looked at now */
 	CHANGE_BASE,	  /* thing: a session, accepts what the repositories hold now */
+	CHANGE_JOURNAL,	  /* thing: a session; text: what it adds */
+	CHANGE_GRADE,	  /* thing: a session; field: a dimension; text: "0.8 reason" */
 	CHANGE_APPLY,	  /* thing: an incident, whose lesson is to be applied */
 	CHANGE_KINDS
 };

@@ -30,7 +30,7 @@ static const struct field fields[] = {
 	{ THING_TASK, "covered", FIELD_WORDS, RIGHT_TASK, NULL, 0, 0, NULL },
 	{ THING_TASK, "result", FIELD_TEXT, RIGHT_RESULT, NULL, 0, 0, NULL },
 	{ THING_SESSION, "category", FIELD_NAME, RIGHT_SESSION, NULL, 0, 0, NULL },
-	{ THING_SESSION, "outcome", FIELD_LINE, RIGHT_SESSION, NULL, 0, 0, NULL },
+	{ THING_SESSION, "outcome", FIELD_OUTCOME, RIGHT_SESSION, NULL, 0, 0, NULL },
 	{ THING_PROBE, "command", FIELD_TEXT, RIGHT_OWNER, NULL, 0, 0, NULL },
 	{ THING_PROBE, "timeout", FIELD_DURATION, RIGHT_OPERATOR, NULL, 100, MS_DAY / 24, "30s" },
 	{ THING_PROBE, "enabled", FIELD_CHOICE, RIGHT_OPERATOR, " 0 1 shadow ", 0, 0, "1" },
@@ -76,6 +76,13 @@ static const struct field fields[] = {
 	{ THING_CONTROL, "guard", FIELD_CHOICE, RIGHT_OWNER, " held strict off ", 0, 0, "held" },
 	{ THING_CONTROL, "guard-offline", FIELD_CHOICE, RIGHT_OWNER, " open closed ", 0, 0,
 	  "closed" },
+	{ THING_CONTROL, "grading.trajectory", FIELD_NUMBER, RIGHT_OWNER, NULL, 0, 1000, NULL },
+	{ THING_CONTROL, "grading.cascade", FIELD_NUMBER, RIGHT_OWNER, NULL, 0, 1000, NULL },
+	{ THING_CONTROL, "grading.harm", FIELD_NUMBER, RIGHT_OWNER, NULL, 0, 1000, NULL },
+	{ THING_CONTROL, "grading.alignment", FIELD_NUMBER, RIGHT_OWNER, NULL, 0, 1000, NULL },
+	{ THING_CONTROL, "grading.productivity", FIELD_NUMBER, RIGHT_OWNER, NULL, 0, 1000, NULL },
+	{ THING_CONTROL, "grading.restraint", FIELD_NUMBER, RIGHT_OWNER, NULL, 0, 1000, NULL },
+	{ THING_CONTROL, "grading.unit", FIELD_NUMBER, RIGHT_OWNER, NULL, 1e-6, 1e9, NULL },
 	{ THING_CONTROL, "estop", FIELD_LINE, RIGHT_OPERATOR, NULL, 0, 0, NULL },
 };
 
@@ -175,6 +182,30 @@ static int check_answer(const char *text, const char **reason)
 	return say(-EINVAL, "the first word is supply, dry or unknown", reason);
 }
 
+/* A line of any words; then what it resolved, each checked against the events when it is graded. */
+static int check_outcome(const char *text, size_t n, const char **reason)
+{
+	static const char *const verbs[] = { "unblocked ", "reopened ", "cheaper " };
+	struct lines l = { text, text + n };
+	const char *line;
+	size_t len;
+	int first = 1;
+
+	for (; lines_next(&l, &line, &len); first = 0) {
+		int good = first;
+
+		for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+			good = good || (len > strlen(verbs[i]) &&
+					strncmp(line, verbs[i], strlen(verbs[i])) == 0);
+		if (!good)
+			return say(
+				-EINVAL,
+				"below its first line an outcome says `unblocked TASK`, `reopened TASK` or `cheaper WHAT`",
+				reason);
+	}
+	return 0;
+}
+
 static int check_path(const char *text, const char **reason)
 {
 	if (*text != '/' || strlen(text) >= 4096)
@@ -234,7 +265,7 @@ static int check_limits(const char *text, size_t n, const char **reason)
 /* What every value must be, whatever its type. */
 static int check_bytes(const struct field *f, const char *text, size_t n, const char **reason)
 {
-	int many = field_is_list(f) || f->type == FIELD_TEXT;
+	int many = field_is_list(f) || f->type == FIELD_TEXT || f->type == FIELD_OUTCOME;
 	int err = many ? text_check(text, n) : line_check(text, n);
 
 	if (n > FIELD_MAX)
@@ -277,6 +308,8 @@ int field_check(const struct field *f, const char *text, size_t n, const char **
 		return check_answer(text, reason);
 	case FIELD_PATH:
 		return check_path(text, reason);
+	case FIELD_OUTCOME:
+		return check_outcome(text, n, reason);
 	case FIELD_REFS:
 		return check_refs(text, n, reason);
 	case FIELD_LIMITS:

@@ -24,6 +24,7 @@ enum field_type {
 	FIELD_CHOICE,	 /* one of the words in `choices` */
 	FIELD_ANSWER,	 /* supply, dry or unknown, and what else is to be said */
 	FIELD_PATH,	 /* absolute */
+	FIELD_OUTCOME,	 /* a line, then lines of what it resolved */
 	FIELD_REFS,	 /* branches, or patterns of them, one a line */
 	FIELD_WORDS,	 /* a list of names, one a line */
 	FIELD_LIMITS,	 /* `name number` lines */

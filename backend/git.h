@@ -86,6 +86,7 @@ typedef int git_scan_fn(json_t *line, void *arg);
  *	subject  the first line of the message
  *	trailers [[key, value]...]
  *	names    the distinct words of 40 hexadecimal digits in the message, in small letters
+ *	reverts  those of them that stand behind "This reverts commit"
  *	paths    [[status, path, blob, size]...] against the first parent, in order of path; none
  *	         for a merge. status: A added, M modified (or its mode, or its type), D deleted,
  *	         R added, and a file of the same content is D. blob null: D, or a submodule.

@@ -82,6 +82,21 @@ static int put_names(const git_commit *commit, json_t *out)
 	return bad;
 }
 
+/* What git writes when it undoes a commit, whatever else is in the message. */
+static int put_reverts(const git_commit *commit, json_t *out)
+{
+	static const char words[] = "This reverts commit ";
+	json_t *list = json_array();
+	int bad = json_object_set_new(out, "reverts", list);
+
+	for (const char *s = git_commit_message(commit); !bad && (s = strstr(s, words));) {
+		s += sizeof(words) - 1;
+		if (word_length(s) == GIT_OID_HEXSZ)
+			bad = add_name(list, s);
+	}
+	return bad;
+}
+
 /* --- who, when, where --- */
 
 static int put_author(const git_commit *commit, json_t *out)
@@ -115,6 +130,7 @@ static int put_said(const git_commit *commit, json_t *out)
 	bad = bad || put_author(commit, out);
 	bad = bad || put_subject(commit, out);
 	bad = bad || put_trailers(commit, out);
+	bad = bad || put_reverts(commit, out);
 	return bad || put_names(commit, out) ? -ENOMEM : 0;
 }
 

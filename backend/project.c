@@ -115,6 +115,8 @@ static void project_reopen(struct tx *tx, json_t *e)
 	int64_t task = task_of(e);
 
 	set_state(tx, task, TASK_PUBLISHED, e);
+	if (strcmp(event_text(e, "event"), "reopen") == 0)
+		project_day(tx, e, "reopened", 1);
 	RUN(Q(FINISHED_REMOVE), I(task));
 	RUN(Q(ARTIFACTS_LIVE), I(LIVE_WANTED), I(task));
 	recount(tx, task);
@@ -192,6 +194,8 @@ void project_attr(struct tx *tx, int64_t thing, const char *name, const json_t *
 		RUN(Q(ATTR_SET), I(thing), T(name), T(json_string_value(value)), I(at));
 	else
 		RUN(Q(ATTR_UNSET), I(thing), T(name));
+	if (strcmp(name, "value") == 0)
+		RUN(Q(BOARD_VALUE), T(json_string_value(value)), I(thing));
 }
 
 static void project_set(struct tx *tx, json_t *e)
@@ -199,6 +203,8 @@ static void project_set(struct tx *tx, json_t *e)
 	int64_t thing = event_int(e, "thing");
 	const char *field = event_text(e, "field");
 
+	if (strcmp(field, "outcome") == 0 && json_object_get(e, "verdict"))
+		project_stamp(tx, e);
 	if (strcmp(field, "needs") == 0)
 		project_needs(tx, thing, json_object_get(e, "value"));
 	else
@@ -234,7 +240,8 @@ static void grant_add(struct tx *tx, json_t *e, int64_t session)
 	RUN(Q(GRANT_ADD), I(id_of(e)), I(task_of(e)), T(event_text(e, "task")), I(session),
 	    I(event_int(e, "uid")), I(event_int(e, "pid")), I(at_of(e)), I(ttl),
 	    I(lock ? LEASE_NEVER : tx->boot + tx->allow + ttl), I(tx->boot),
-	    I(event_int(e, "start")), T(event_text(e, "boot")), I(lock ? GRANT_LOCK : GRANT_LEASE));
+	    I(event_int(e, "start")), T(event_text(e, "boot")), I(lock ? GRANT_LOCK : GRANT_LEASE),
+	    T(event_text(e, "value")), T(event_text(e, "best")));
 	if (session)
 		RUN(Q(COUNT_UP), I(event_int(e, "uid")), I(session));
 	RUN(Q(COUNT_UP), I(event_int(e, "uid")), I(0));
@@ -274,9 +281,17 @@ static void project_lost(struct tx *tx, json_t *e)
 
 static void project_finish(struct tx *tx, json_t *e)
 {
+	int64_t unblocks;
+
 	let_go(tx, e, "finished");
-	if (strcmp(event_text(e, "to"), "done") == 0)
-		into_done(tx, e, task_of(e), event_text(e, "task"));
+	if (strcmp(event_text(e, "to"), "done") != 0)
+		return;
+	into_done(tx, e, task_of(e), event_text(e, "task"));
+	project_day(tx, e, "done", 1);
+	unblocks = (int64_t)json_array_size(json_object_get(e, "unblocks"));
+	project_day(tx, e, "unblocked", unblocks);
+	if (unblocks)
+		RUN(Q(GRANT_UNBLOCKS), I(unblocks), I(event_int(e, "token")));
 }
 
 static void project_handover(struct tx *tx, json_t *e)
@@ -312,6 +327,7 @@ static void project_register(struct tx *tx, json_t *e)
 	    I(event_int(e, "gid")), I(at_of(e)));
 	RUN(Q(IDLE_SET), I(id_of(e)), I(tx->boot + event_int(e, "lease_ms")));
 	project_bases(tx, id_of(e), e);
+	project_day(tx, e, "sessions", 1);
 }
 
 static void project_end(struct tx *tx, json_t *e)
@@ -356,6 +372,8 @@ static void project_refused(struct tx *tx, json_t *e)
 {
 	RUN(Q(SESSION_REFUSED), T(event_text(e, "why")), I(id_of(e)),
 	    I(event_int(e, "session_id")));
+	RUN(Q(REFUSAL_ADD), I(id_of(e)), I(event_int(e, "session_id")), I(at_of(e)),
+	    T(event_text(e, "errno")), T(event_text(e, "op")));
 }
 
 /* --- probes, lanes, lessons, repositories; import --- */
@@ -480,6 +498,8 @@ static const struct {
 	{ "applied", project_applied },
 	{ "base", project_base },
 	{ "warned", project_told },
+	{ "journal", project_journal },
+	{ "grade", project_grade },
 	{ "restored", project_nothing },
 };
 

@@ -31,6 +31,14 @@ void project_commit(struct tx *tx, json_t *e)
 	    T(event_text(e, "loose")), I(json_is_true(json_object_get(e, "first"))));
 	json_array_foreach(json_object_get(e, "paths"), i, path)
 		add_path(tx, event_int(e, "seq"), path);
+	if (event_int(e, "uncovered"))
+		RUN(Q(COMMIT_UNCOVERED), I(event_int(e, "uncovered")), I(event_int(e, "seq")));
+	json_array_foreach(json_object_get(e, "reverts"), i, path)
+		RUN(Q(REVERT_ADD), T(json_string_value(path)), I(event_int(e, "seq")));
+	if (!json_is_true(json_object_get(e, "first")))
+		project_day(tx, e,
+			    strcmp(event_text(e, "session"), "-") == 0 ? "unattributed" : "commits",
+			    1);
 	json_array_foreach(json_object_get(e, "holders"), i, holder)
 		RUN(Q(COMMIT_HOLDER_ADD), T(json_string_value(holder)), I(event_int(e, "seq")));
 }
@@ -58,6 +66,8 @@ void project_incident(struct tx *tx, json_t *e)
 	const json_t *sessions = json_object_get(e, "session_ids"), *v;
 	size_t i;
 
+	if (!id)
+		project_day(tx, e, "incidents", 1);
 	id = id ? id : event_int(e, "seq");
 	RUN(Q(INCIDENT_SET), I(id), I(event_int(e, "incident")), I(event_int(e, "repo_id")),
 	    T(event_text(e, "first_session")), T(event_text(e, "second_session")),

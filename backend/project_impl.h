@@ -11,6 +11,16 @@ void project_run(struct tx *tx, const struct bind *binds);
 /* Set, or unset, a field that an event gives a value (a string, or null). */
 void project_attr(struct tx *tx, int64_t thing, const char *name, const json_t *value, int64_t at);
 
+/* N more of WHAT on the day of the event. */
+void project_day(struct tx *tx, const json_t *e, const char *what, int64_t n);
+
+/* An outcome is stamped with what was known then. */
+void project_stamp(struct tx *tx, const json_t *e);
+
+/* project_grade.c: what sessions say, and what is said of them. */
+void project_journal(struct tx *tx, json_t *e);
+void project_grade(struct tx *tx, json_t *e);
+
 /* project_git.c: what was seen in repositories. */
 void project_commit(struct tx *tx, json_t *e);
 void project_scan(struct tx *tx, json_t *e);

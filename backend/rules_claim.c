@@ -204,6 +204,32 @@ static int64_t lease_of(struct tx *tx, int64_t task)
 	return tx_duration(tx->db, task, "ttl", read_lease(tx->db));
 }
 
+/* What the task is worth, and the best that could have been had at that moment. */
+static void put_choice(struct tx *tx, const struct task *t, json_t *body)
+{
+	AUTO_FREE char *value = tx_attr(tx->db, t->id, "value");
+	AUTO_ROWS *r = db_rows(tx->db, Q(BEST_READY));
+
+	/* what it set itself is no measure of what it chose */
+	if (value && !(t->drafter && t->drafter == tx->actor->session))
+		(void)json_object_set_new(body, "value", json_string(value));
+	if (rows_next(r) <= 0)
+		return;
+	(void)json_object_set_new(body, "best", json_string(rows_text(r, 0)));
+	(void)json_object_set_new(body, "best_task", json_string(rows_text(r, 1)));
+}
+
+/* The tasks that can be begun when this one is done. */
+static json_t *unblocked_by(struct tx *tx, const char *task)
+{
+	AUTO_ROWS *r = db_rows(tx->db, Q(UNBLOCKED_BY), T(task));
+	json_t *list = json_array();
+
+	while (rows_next(r) > 0)
+		(void)json_array_append_new(list, json_string(rows_text(r, 0)));
+	return list;
+}
+
 int rules_emit_grant(struct tx *tx, const char *kind, const struct task *t, json_t *body)
 {
 	json_t *names = json_array();
@@ -257,6 +283,7 @@ int rule_claim(struct tx *tx, const struct change *c)
 	if (err)
 		return err;
 	body = rules_body(tx, &t);
+	put_choice(tx, &t, body);
 	/* the claim counts for the session's uid, also when an operator acts as it */
 	(void)json_object_set_new(body, "uid", json_integer(s.uid));
 	return rules_emit_grant(tx, "claim", &t, body);
@@ -386,6 +413,7 @@ int rule_finish(struct tx *tx, const struct change *c)
 		return tx_emit(tx, "finish", body);
 	}
 	(void)json_object_set_new(body, "to", json_string("done"));
+	(void)json_object_set_new(body, "unblocks", unblocked_by(tx, g.name));
 	if (kind && strcmp(kind, "daily") == 0)
 		(void)json_object_set_new(body, "due", json_integer(tomorrow(tx->wall)));
 	tx->result->id = g.task;

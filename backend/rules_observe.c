@@ -81,6 +81,24 @@ static json_t *holders(const json_t *grants, const json_t *names, const struct a
 	return list;
 }
 
+/* How many of the paths are in no claim of its own session. */
+static int64_t uncovered(const json_t *grants, const json_t *names, const struct attributed *who)
+{
+	const json_t *g, *v;
+	int64_t n = 0;
+	size_t i, j;
+
+	json_array_foreach(names, i, v) {
+		int covered = 0;
+
+		json_array_foreach(grants, j, g)
+			covered = covered || (event_int(g, "session_id") == who->id &&
+					      commit_covers(g, json_string_value(v)));
+		n += !covered;
+	}
+	return n;
+}
+
 static json_t *text_or_empty(const json_t *seen, const char *key)
 {
 	return json_string(event_text(seen, key));
@@ -101,6 +119,8 @@ static json_t *commit_body(const struct thing *repo, const json_t *seen,
 	(void)json_object_set_new(body, "loose", text_or_empty(seen, "loose"));
 	(void)json_object_set(body, "parents", json_object_get(seen, "parents"));
 	(void)json_object_set(body, "names", json_object_get(seen, "names"));
+	if (json_array_size(json_object_get(seen, "reverts")))
+		(void)json_object_set(body, "reverts", json_object_get(seen, "reverts"));
 	return body;
 }
 
@@ -118,6 +138,9 @@ static int emit_commit(struct tx *tx, const struct thing *repo, const json_t *se
 	(void)json_object_set(body, "paths", paths);
 	(void)json_object_set_new(body, "grants", own_grants(grants, &who));
 	(void)json_object_set_new(body, "holders", holders(grants, names, &who));
+	if (who.id)
+		(void)json_object_set_new(body, "uncovered",
+					  json_integer(uncovered(grants, names, &who)));
 	(void)json_object_set_new(
 		body, "base", json_integer(db_get(tx->db, 0, Q(BASE_SEQ), I(who.id), I(repo->id))));
 	if (first)

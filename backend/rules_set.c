@@ -417,13 +417,15 @@ static int set_repo(struct tx *tx, const struct change *c, const struct target *
 		     set_artifacts(tx, &t->task, buf_text(&lines), lines.n, ARTIFACTS_REPLACE);
 }
 
-/* `noop` or `done` as the last word of its outcome ends a session. */
+/* `noop` or `done` as the last word of its outcome's first line ends a session. */
 static int ends_session(const char *text)
 {
-	const char *last = strrchr(text, ' ');
+	size_t n = strcspn(text, "\n"), at = n;
 
-	last = last ? last + 1 : text;
-	return strcmp(last, "noop") == 0 || strcmp(last, "done") == 0;
+	while (at && text[at - 1] != ' ')
+		at--;
+	return n - at == 4 &&
+	       (strncmp(text + at, "noop", 4) == 0 || strncmp(text + at, "done", 4) == 0);
 }
 
 /* Is to say the same again to say that it still holds? */

@@ -173,11 +173,50 @@ static const char version_4[] =
 	" FROM events WHERE json_extract(line, '$.event') = 'refused' GROUP BY 1) AS m WHERE sessions.id = m.id;"
 	"CREATE INDEX grants_ended ON grants(ended) WHERE ended > 0;";
 
+/* What a session did, and what is said of it. */
+static const char version_5[] =
+	"CREATE TABLE journal(id INTEGER PRIMARY KEY, session INTEGER NOT NULL, at INTEGER NOT NULL,"
+	" text TEXT NOT NULL) STRICT;"
+	"CREATE INDEX journal_session ON journal(session, id);"
+	"CREATE TABLE refusals(id INTEGER PRIMARY KEY, session INTEGER NOT NULL, at INTEGER NOT NULL,"
+	" errno TEXT NOT NULL, op TEXT NOT NULL) STRICT;"
+	"CREATE INDEX refusals_session ON refusals(session, id);"
+	"INSERT INTO refusals SELECT seq, json_extract(line, '$.session_id'), json_extract(line, '$.at'),"
+	" json_extract(line, '$.errno'), json_extract(line, '$.op') FROM events WHERE json_extract(line, '$.event') = 'refused';"
+	/* Appended, never changed. writer: the session that wrote it, '-' without one. */
+	"CREATE TABLE grades(id INTEGER PRIMARY KEY, session INTEGER NOT NULL, dimension TEXT NOT NULL,"
+	" value REAL NOT NULL, reason TEXT NOT NULL, writer TEXT NOT NULL, uid INTEGER NOT NULL,"
+	" at INTEGER NOT NULL, judge TEXT NOT NULL) STRICT;"
+	"CREATE INDEX grades_session ON grades(session, dimension, id);"
+	"CREATE INDEX grants_session ON grants(session, token);"
+	/* oid was undone by the commit cid */
+	"CREATE TABLE reverts(oid TEXT NOT NULL, cid INTEGER NOT NULL, PRIMARY KEY(oid, cid)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX commits_of ON commits(session_id, id) WHERE session_id > 0;"
+	"CREATE INDEX incidents_b ON incidents(b, id);"
+	/* the field value of a task, for the best that is ready */
+	"ALTER TABLE board ADD COLUMN value REAL NOT NULL DEFAULT 0;"
+	"UPDATE board SET value = coalesce((SELECT CAST(value AS REAL) FROM attrs WHERE thing = board.task AND name = 'value'), 0);"
+	"CREATE INDEX board_value ON board(col, value);"
+	/* what a claim's task was worth (NULL: not said), the best that was ready, and whom its end let begin */
+	"ALTER TABLE grants ADD COLUMN worth REAL;"
+	"ALTER TABLE grants ADD COLUMN best REAL;"
+	"ALTER TABLE grants ADD COLUMN unblocks INTEGER NOT NULL DEFAULT 0;"
+	/* paths of a commit outside the claims of its session */
+	"ALTER TABLE commits ADD COLUMN uncovered INTEGER NOT NULL DEFAULT 0;"
+	/* how much of what there was on a day (days since 1970, UTC) */
+	"CREATE TABLE days(day INTEGER NOT NULL, what TEXT NOT NULL, n INTEGER NOT NULL,"
+	" PRIMARY KEY(day, what)) STRICT, WITHOUT ROWID;"
+	"INSERT INTO days SELECT json_extract(line, '$.at') / 86400000, 'done', count(*) FROM events"
+	" WHERE json_extract(line, '$.event') = 'finish' AND json_extract(line, '$.to') = 'done' GROUP BY 1;"
+	"INSERT INTO days SELECT json_extract(line, '$.at') / 86400000, CASE json_extract(line, '$.event')"
+	" WHEN 'register' THEN 'sessions' WHEN 'reopen' THEN 'reopened' WHEN 'incident' THEN 'incidents' END, count(*) FROM events"
+	" WHERE json_extract(line, '$.event') IN ('register', 'reopen', 'incident') GROUP BY 1, 2;"
+	"INSERT INTO days SELECT json_extract(line, '$.at') / 86400000, CASE json_extract(line, '$.session') WHEN '-' THEN"
+	" 'unattributed' ELSE 'commits' END, count(*) FROM events WHERE json_extract(line, '$.event') = 'commit'"
+	" AND json_extract(line, '$.first') IS NULL GROUP BY 1, 2;";
+
 static const char *const migrations[] = {
-	version_1,
-	version_2,
-	version_3,
-	version_4,
+	version_1, version_2, version_3, version_4, version_5,
 };
 
 #define NEWEST ((int)(sizeof(migrations) / sizeof(migrations[0])))
@@ -246,5 +285,7 @@ int schema_clear(struct db *db)
 		"DELETE FROM held; DELETE FROM counts; DELETE FROM grants; DELETE FROM things;"
 		"DELETE FROM idle; DELETE FROM anchors; DELETE FROM locks; DELETE FROM commits;"
 		"DELETE FROM commit_paths; DELETE FROM commit_holders; DELETE FROM bases; DELETE FROM incidents;"
-		"DELETE FROM incident_commits; DELETE FROM meta WHERE key <> 'copy';");
+		"DELETE FROM incident_commits; DELETE FROM journal; DELETE FROM refusals;"
+		"DELETE FROM grades; DELETE FROM reverts; DELETE FROM days;"
+		"DELETE FROM meta WHERE key <> 'copy';");
 }

@@ -166,8 +166,9 @@ SQL(IDLE_ALL,
 SQL(GRANT, "SELECT g.token, g.task, g.name, g.session, coalesce(s.name, '-'), g.uid, g.pid, g.since,"
     " g.ttl, g.ended, g.how, g.expires, g.renewed, g.touched,"
     " g.start, g.boot, g.lock, g.acted FROM grants g LEFT JOIN sessions s ON s.id = g.session WHERE g.token = ?")
-SQL(GRANT_ADD, "INSERT INTO grants(token, task, name, session, uid, pid, since, ttl, expires, renewed, touched, acted, start, boot, lock)"
-    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?7, ?10, ?11, ?12, ?13)")
+SQL(GRANT_ADD, "INSERT INTO grants(token, task, name, session, uid, pid, since, ttl, expires, renewed, touched, acted, start, boot, lock, worth, best)"
+    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?7, ?10, ?11, ?12, ?13, CAST(nullif(?14, '') AS REAL), CAST(nullif(?15, '') AS REAL))")
+SQL(GRANT_UNBLOCKS, "UPDATE grants SET unblocks = ? WHERE token = ?")
 SQL(GRANT_KEEP, "UPDATE grants SET expires = ?, renewed = ? WHERE token = ?")
 SQL(GRANT_END, "UPDATE grants SET ended = ?, finish = ?, how = ? WHERE token = ?")
 SQL(GRANT_REPORTED, "UPDATE grants SET reported = 1 WHERE token = ?")
@@ -263,6 +264,7 @@ SQL(RUNS_OF, RUN_COLUMNS "WHERE probe = ? AND shadow = ? ORDER BY id")
 /* repositories: commits, and what followed from them */
 SQL(COMMIT_ADD, "INSERT INTO commits(id, repo, oid, at, author, author_at, subject, session, session_id, how, patch, loose, first)"
     " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+SQL(COMMIT_UNCOVERED, "UPDATE commits SET uncovered = ? WHERE id = ?")
 SQL(COMMIT_PATH_ADD, "INSERT OR IGNORE INTO commit_paths(stem, cid, name, status, blob, size) VALUES(?, ?, ?, ?, ?, ?)")
 SQL(COMMIT_HOLDER_ADD, "INSERT OR IGNORE INTO commit_holders(session, cid) VALUES(?, ?)")
 SQL(COMMIT_HAS, "SELECT id FROM commits WHERE repo = ? AND oid = ?")
@@ -331,6 +333,51 @@ SQL(FIND_INCIDENT, "SELECT id FROM incidents WHERE CAST(n AS TEXT) = ?2 AND ?1 I
 SQL(LIST_INCIDENT, "SELECT id, CAST(n AS TEXT) FROM incidents WHERE ?1 IS NOT NULL AND id > ?2 ORDER BY id")
 SQL(STAT_INCIDENT, "SELECT 0, last_at FROM incidents WHERE id = ?1")
 SQL(INCIDENT_NAME, "SELECT CAST(n AS TEXT) FROM incidents WHERE id = ?")
+
+/* what sessions did, and what is said of it */
+SQL(JOURNAL_ADD, "INSERT INTO journal(id, session, at, text) VALUES(?, ?, ?, ?)")
+SQL(JOURNAL_OF, "SELECT text FROM journal WHERE session = ? ORDER BY id")
+SQL(JOURNAL_SIZE, "SELECT coalesce(sum(length(CAST(text AS BLOB)) + 1), 0) FROM journal WHERE session = ?")
+SQL(REFUSAL_ADD, "INSERT INTO refusals(id, session, at, errno, op) VALUES(?, ?, ?, ?, ?)")
+SQL(REFUSALS_OF, "SELECT at, errno, op FROM refusals WHERE session = ? ORDER BY id DESC LIMIT ?")
+SQL(GRADE_ADD, "INSERT INTO grades(id, session, dimension, value, reason, writer, uid, at, judge) VALUES(?1, ?2, ?3, CAST(?4 AS REAL), ?5, ?6, ?7, ?8, ?9)")
+#define GRADE_COLUMNS "SELECT dimension, CAST(value AS TEXT), reason, writer, uid, at, judge FROM grades "
+SQL(GRADE_LAST, GRADE_COLUMNS "WHERE session = ? AND dimension = ? ORDER BY id DESC LIMIT 1")
+SQL(GRADES_OF, GRADE_COLUMNS "WHERE session = ? ORDER BY id")
+SQL(REVERT_ADD, "INSERT OR IGNORE INTO reverts(oid, cid) VALUES(?, ?)")
+SQL(DAY_UP, "INSERT INTO days(day, what, n) VALUES(?1, ?2, ?3) ON CONFLICT(day, what) DO UPDATE SET n = n + ?3")
+SQL(DAY_SUM, "SELECT coalesce(sum(n), 0) FROM days WHERE what = ? AND day >= ?")
+SQL(DAYS_SINCE, "SELECT day, what, n FROM days WHERE day >= ? ORDER BY day DESC, what")
+SQL(BOARD_VALUE, "UPDATE board SET value = CAST(coalesce(?1, '0') AS REAL) WHERE task = ?2")
+/* numbers as text: a conversion that lacks memory must fail here, not when it is read */
+SQL(BEST_READY, "SELECT CAST(b.value AS TEXT), t.name FROM board b JOIN tasks t ON t.id = b.task WHERE b.col = 2 ORDER BY b.value DESC LIMIT 1")
+/* Tasks that need ?1 and nothing else that is not done. */
+SQL(UNBLOCKED_BY, "SELECT t.name FROM needs n CROSS JOIN board b ON b.task = n.task CROSS JOIN tasks t ON t.id = n.task"
+    " WHERE n.need = ?1 AND b.unmet = 1 AND b.state = 1 ORDER BY t.name LIMIT 100")
+/*
+ * What session ?1 did with its claims: how many; different tasks finished, what they were worth (?2 a unit; one unit where
+ * it was not said); tasks unblocked; claims lost; claims where something was worth more than nothing, and how much of the best was taken.
+ */
+SQL(DEEDS, "SELECT count(*), (SELECT count(*) FROM (SELECT 1 FROM grants WHERE session = ?1 AND how = 'finished' GROUP BY name)),"
+    " (SELECT CAST(coalesce(sum(u), 0) AS TEXT) FROM (SELECT max(max(coalesce(worth / CAST(?2 AS REAL), 1.0), 0.0)) AS u FROM grants"
+    " WHERE session = ?1 AND how = 'finished' GROUP BY name)), coalesce(sum(unblocks), 0),"
+    " coalesce(sum(how IN ('expired', 'broken')), 0), coalesce(sum(best > 0), 0),"
+    " CAST(coalesce(sum(CASE WHEN best > 0 THEN min(1.0, max(0.0, coalesce(worth, 0.0)) / best) END), 0.0) AS TEXT)"
+    " FROM grants WHERE session = ?1 AND session > 0")
+SQL(COMMIT_DEEDS, "SELECT count(*), coalesce(sum(uncovered > 0), 0) FROM commits WHERE session_id = ?1 AND session_id > 0")
+/* Incidents in which session ?1 (called ?2) was the second; and of these, those before which it had been refused or warned. */
+SQL(INCIDENT_DEEDS, "SELECT count(*), coalesce(sum(EXISTS(SELECT 1 FROM refusals f WHERE f.session = ?1 AND f.id < i.id"
+    " AND f.errno IN ('EBUSY', 'ESTALE', 'EEXIST'))), 0) FROM incidents i WHERE i.b = ?2")
+SQL(REVERT_DEEDS, "SELECT count(DISTINCT c.oid) FROM commits c CROSS JOIN reverts v ON v.oid = c.oid WHERE c.session_id = ?1 AND c.session_id > 0")
+SQL(GRANTS_OF, "SELECT token, name, since, ended, finish, how FROM grants WHERE session = ? ORDER BY token")
+SQL(COMMITS_OF, COMMIT_COLUMNS "WHERE c.session_id = ?1 AND c.session_id > 0 ORDER BY c.id")
+/* Commits of the session ?1 that were undone: the commit, by whom. */
+SQL(REVERTED_OF, "SELECT DISTINCT c.oid, r.session FROM commits c CROSS JOIN reverts v ON v.oid = c.oid CROSS JOIN commits r ON r.id = v.cid"
+    " WHERE c.session_id = ?1 AND c.session_id > 0 ORDER BY c.oid LIMIT 100")
+SQL(INCIDENTS_BY, INCIDENT_COLUMNS "WHERE i.b = ? ORDER BY i.id LIMIT 100")
+SQL(TOP_AUTHORS, "SELECT session, count(*) FROM commits WHERE session <> '' GROUP BY session ORDER BY count(*) DESC, session LIMIT ?")
+SQL(REOPENED_BY, "SELECT count(*) FROM events WHERE task = (SELECT id FROM tasks WHERE name = ?2 AND gone = 0) AND task > 0"
+    " AND json_extract(line, '$.event') = 'reopen' AND json_extract(line, '$.session_id') = ?1")
 
 /* lanes */
 #define LANE_COLUMNS "SELECT l.id, l.name, coalesce((SELECT value FROM attrs WHERE thing = l.id AND name = 'kind'), 'once')," \
@@ -444,7 +491,7 @@ SQL(STATUS_CLAIMS, "SELECT g.name, coalesce(s.name, '-'), g.touched FROM grants 
 /* the whole state, for hashing and checking */
 SQL(DUMP_TASKS,
     "SELECT t.id || '|' || t.name || '|' || t.uid || '|' || t.drafter || '|' || t.created || '|' || t.changed || '|' || t.gone"
-    " || '|' || b.state || '|' || b.token || '|' || b.unmet || '|' || b.conflicts || '|' || b.hold FROM tasks t JOIN board b ON b.task = t.id ORDER BY t.id")
+    " || '|' || b.state || '|' || b.token || '|' || b.unmet || '|' || b.conflicts || '|' || b.hold || '|' || b.value FROM tasks t JOIN board b ON b.task = t.id ORDER BY t.id")
 SQL(DUMP_FINISHED,
     "SELECT task || '|' || token || '|' || session || '|' || at || '|' || due FROM finished ORDER BY task")
 SQL(DUMP_ATTRS,
@@ -463,15 +510,21 @@ SQL(DUMP_LOCKS,
     " || '|' || since FROM locks ORDER BY token")
 SQL(DUMP_GRANTS,
     "SELECT token || '|' || task || '|' || name || '|' || session || '|' || uid || '|' || pid || '|' || since || '|' || ttl"
-    " || '|' || ended || '|' || finish || '|' || how || '|' || reported || '|' || superseded || '|' || start || '|' || boot || '|' || (lock > 0) FROM grants ORDER BY token")
+    " || '|' || ended || '|' || finish || '|' || how || '|' || reported || '|' || superseded || '|' || start || '|' || boot || '|' || (lock > 0) || '|' || unblocks FROM grants ORDER BY token")
 SQL(DUMP_COMMITS, "SELECT id || '|' || repo || '|' || oid || '|' || at || '|' || author || '|' || author_at || '|' || subject || '|' || session"
-    " || '|' || session_id || '|' || how || '|' || patch || '|' || loose || '|' || first FROM commits ORDER BY id")
+    " || '|' || session_id || '|' || how || '|' || patch || '|' || loose || '|' || first || '|' || uncovered FROM commits ORDER BY id")
 SQL(DUMP_COMMIT_PATHS, "SELECT cid || '|' || stem || '|' || name || '|' || status || '|' || blob || '|' || size FROM commit_paths ORDER BY cid, name")
 SQL(DUMP_COMMIT_HOLDERS, "SELECT cid || '|' || session FROM commit_holders ORDER BY cid, session")
 SQL(DUMP_BASES, "SELECT session || '|' || repo || '|' || seq || '|' || head FROM bases ORDER BY session, repo")
 SQL(DUMP_INCIDENTS, "SELECT id || '|' || n || '|' || repo || '|' || a || '|' || b || '|' || first_at || '|' || last_at || '|' || gap || '|' || cost || '|' ||"
     " kinds || '|' || commits || '|' || paths || '|' || held || '|' || lesson || '|' || applied FROM incidents ORDER BY id")
 SQL(DUMP_INCIDENT_COMMITS, "SELECT incident || '|' || cid FROM incident_commits ORDER BY incident, cid")
+SQL(DUMP_JOURNAL, "SELECT id || '|' || session || '|' || at || '|' || text FROM journal ORDER BY id")
+SQL(DUMP_REFUSALS, "SELECT id || '|' || session || '|' || at || '|' || errno || '|' || op FROM refusals ORDER BY id")
+SQL(DUMP_GRADES, "SELECT id || '|' || session || '|' || dimension || '|' || value || '|' || reason || '|' || writer || '|' || uid || '|' || at"
+    " || '|' || judge FROM grades ORDER BY id")
+SQL(DUMP_REVERTS, "SELECT oid || '|' || cid FROM reverts ORDER BY oid, cid")
+SQL(DUMP_DAYS, "SELECT day || '|' || what || '|' || n FROM days ORDER BY day, what")
 SQL(DUMP_THINGS, "SELECT id || '|' || kind || '|' || name || '|' || uid || '|' || made || '|' || gone FROM things ORDER BY id")
 SQL(CHECK_TOKENS,
     "SELECT count(*) FROM board b LEFT JOIN grants g ON g.token = b.token AND g.ended = 0 WHERE b.token > 0 AND (g.token IS NULL OR g.task <> b.task)")

@@ -33,6 +33,7 @@ static rule_fn *const rules[CHANGE_KINDS] = {
 	[CHANGE_ADD] = rule_add,	   [CHANGE_REMOVE] = rule_remove,
 	[CHANGE_JUDGED] = rule_judged,	   [CHANGE_OBSERVED] = rule_observed,
 	[CHANGE_LOOK] = rule_look,	   [CHANGE_BASE] = rule_base,
+	[CHANGE_JOURNAL] = rule_journal,   [CHANGE_GRADE] = rule_grade,
 	[CHANGE_APPLY] = rule_apply,
 };
 

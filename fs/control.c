@@ -5,6 +5,7 @@
 #include "backend/clean.h"
 #include "backend/text.h"
 #include "fs/dirs.h"
+#include "fs/record.h"
 
 static int limits_show(struct request *r, int64_t id, struct buf *out)
 {
@@ -77,6 +78,7 @@ const struct node control_rows[] = {
 	OPERATORS_FIELD(ROW_SCAN_INTERVAL, "scan-interval", THING_CONTROL, 0644),
 	OPERATORS_FIELD(ROW_GUARD, "guard", THING_CONTROL, 0644),
 	OPERATORS_FIELD(ROW_GUARD_OFFLINE, "guard-offline", THING_CONTROL, 0644),
+	DIR(ROW_GRADING, "grading", grading_rows),
 	FIELD(ROW_ESTOP, "estop", THING_CONTROL, 0664),
 	{ .type = NODE_FILE,
 	  .row = ROW_BREAK,

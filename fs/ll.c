@@ -415,6 +415,11 @@ static int setattr_same(struct op *op, const struct stat *attr, int to_set)
 	if (to_set & FUSE_SET_ATTR_SIZE && !op->r.node->store)
 		return request_refuse(&op->r, EPERM, "write to it as docs/tree.md says",
 				      "this file cannot be truncated");
+	if (to_set & FUSE_SET_ATTR_SIZE && op->r.node->flags & NODE_STRICT) {
+		err = op->r.node->open(&op->r, NODE_ID(op->r.ino), O_WRONLY);
+		if (err)
+			return err;
+	}
 	if ((to_set & FUSE_SET_ATTR_MODE && (attr->st_mode & 07777) != (st.st_mode & 07777)) ||
 	    (to_set & FUSE_SET_ATTR_UID && attr->st_uid != st.st_uid &&
 	     op->r.node->row != ROW_SESSION) ||

@@ -56,6 +56,7 @@ struct dir_ops {
 #define NODE_VERDICT 128u /* opening it runs the probes */
 #define NODE_FENCED 256u  /* its thing is a grant: handles are fenced by it */
 #define NODE_LARGE 1024u  /* takes writes of up to 1 MiB */
+#define NODE_STRICT 2048u /* who may not open it for writing does not truncate it either */
 #define NODE_COSTLY 512u  /* long to render: the size of the last copy will do */
 
 struct node {

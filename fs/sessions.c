@@ -8,6 +8,7 @@
 #include "fs/caller.h"
 #include "fs/claimfile.h"
 #include "fs/dirs.h"
+#include "fs/record.h"
 
 static const struct kind held_kind = { SQL_FIND_HELD,	  SQL_LIST_HELD, SQL_STAT_CLAIM,
 				       SQL_GRANT_NAME,	  PARENT_THING,	 0,
@@ -321,6 +322,20 @@ static const struct node session[] = {
 	FILE_RO(ROW_SESSION_ENDED_AT, "ended", ended_show),
 	SESSION_FIELD(ROW_SESSION_CATEGORY, "category"),
 	SESSION_FIELD(ROW_SESSION_OUTCOME, "outcome"),
+	{ .type = NODE_FILE,
+	  .row = ROW_SESSION_JOURNAL,
+	  .name = "journal",
+	  .mode = 0664,
+	  .flags = NODE_SESSION,
+	  .show = journal_show,
+	  .store = journal_store },
+	FILE_RO(ROW_SESSION_COMMITS, "commits", deeds_commits_show),
+	FILE_RO(ROW_SESSION_REFUSALS, "refusals", refusals_show),
+	FILE_RO(ROW_SESSION_TAKEN, "taken", taken_show),
+	FILE_RO(ROW_SESSION_STAMP, "stamp", stamp_show),
+	FILE_RO(ROW_SESSION_GRADE, "grade", grade_show),
+	DIR(ROW_SESSION_GRADES, "grades", grades_rows),
+	FILE_RO(ROW_SESSION_RECORD, "record.json", record_show),
 	END,
 };
 

@@ -1100,7 +1100,7 @@ Test(ll, unknown_nodes_are_ESTALE_everywhere)
 
 Test(ll, names_in_a_dead_directory_are_ESTALE)
 {
-	uint64_t dead = UINT64_C(999) << 16 | ROW_SESSION_CLAIMS, none = 300;
+	uint64_t dead = UINT64_C(999) << 16 | ROW_SESSION_CLAIMS, none = 500;
 
 	assert_errno(wire_create(&w, dead, "T", O_WRONLY, NULL), ESTALE);
 	assert_errno(wire_unlink(&w, dead, "T"), ESTALE);

@@ -1,0 +1,43 @@
+/* What the events about sessions' work do to the tables; see project.c. */
+#include <stdio.h>
+
+#include "backend/project_impl.h"
+
+#define MS_DAY INT64_C(86400000)
+
+void project_day(struct tx *tx, const json_t *e, const char *what, int64_t n)
+{
+	if (n)
+		RUN(Q(DAY_UP), I(event_int(e, "at") / MS_DAY), T(what), I(n));
+}
+
+void project_stamp(struct tx *tx, const json_t *e)
+{
+	static const char *const keys[] = { "judged", "refusals" };
+	char number[24];
+
+	RUN(Q(ATTR_SET), I(event_int(e, "thing")), T("stamp.verdict"), T(event_text(e, "verdict")),
+	    I(event_int(e, "at")));
+	for (int i = 0; i < 2; i++) {
+		char name[32];
+
+		(void)snprintf(name, sizeof(name), "stamp.%s", keys[i]);
+		(void)snprintf(number, sizeof(number), "%lld", (long long)event_int(e, keys[i]));
+		RUN(Q(ATTR_SET), I(event_int(e, "thing")), T(name), T(number),
+		    I(event_int(e, "at")));
+	}
+}
+
+void project_journal(struct tx *tx, json_t *e)
+{
+	RUN(Q(JOURNAL_ADD), I(event_int(e, "seq")), I(event_int(e, "session_id")),
+	    I(event_int(e, "at")), T(event_text(e, "text")));
+}
+
+void project_grade(struct tx *tx, json_t *e)
+{
+	RUN(Q(GRADE_ADD), I(event_int(e, "seq")), I(event_int(e, "graded_id")),
+	    T(event_text(e, "dimension")), T(event_text(e, "value")), T(event_text(e, "reason")),
+	    T(event_text(e, "session")), I(event_int(e, "uid")), I(event_int(e, "at")),
+	    T(event_text(e, "judge")));
+}

@@ -1,0 +1,193 @@
+/* grades: how a session did: the whole, its parts, who says so; and the weights. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backend/clean.h"
+#include "backend/grade.h"
+#include "backend/text.h"
+#include "fs/record.h"
+
+/* --- the whole --- */
+
+static void show_part(const struct grade_part *p, struct buf *out)
+{
+	if (p->known)
+		buf_line(out, "%s %.2f weight %.2f by %s: %s", p->name, p->value, p->weight,
+			 p->source, p->reason);
+	else
+		buf_line(out, "%s - weight %.2f", p->name, p->weight);
+}
+
+static void show_inputs(const struct deeds *d, struct buf *out)
+{
+	const struct {
+		const char *name;
+		int64_t n;
+	} inputs[] = {
+		{ "claims", d->claims },       { "finished", d->finished },
+		{ "unblocked", d->unblocked }, { "lost", d->lost },
+		{ "commits", d->commits },     { "uncovered", d->uncovered },
+		{ "reverted", d->reverted },   { "twins", d->twins },
+		{ "told", d->told },	       { "refusals", d->refusals },
+		{ "choices", d->choices },
+	};
+
+	for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++)
+		buf_line(out, "input %s %lld", inputs[i].name, (long long)inputs[i].n);
+	buf_line(out, "input worth %.2f", d->worth);
+	buf_line(out, "input chosen %.2f", d->chosen);
+	buf_line(out, "input outcome %s", *d->outcome ? d->outcome : "-");
+	buf_line(out, "input verdict %s", d->verdict);
+}
+
+int grade_show(struct request *r, int64_t id, struct buf *out)
+{
+	struct session s;
+	struct grade g;
+	int err;
+
+	if (read_session(r->db, id, &s) <= 0)
+		return -ESTALE;
+	err = grade_of(r->db, &s, &g);
+	if (err)
+		return err;
+	if (g.known)
+		buf_line(out, "%.2f", g.value);
+	else
+		buf_line(out, "-");
+	for (int i = 0; grade_dimensions[i]; i++)
+		show_part(&g.parts[i], out);
+	show_inputs(&g.deeds, out);
+	return 0;
+}
+
+/* --- its parts --- */
+
+/* What was written last: VALUE REASON; of a part that is computed, what that gives. */
+static int dimension_show(struct request *r, int64_t id, struct buf *out)
+{
+	AUTO_ROWS *rows = db_rows(r->db, Q(GRADE_LAST), I(id), T(r->node->name));
+	struct grade_part part = { .name = r->node->name };
+	struct session s;
+	struct deeds d;
+	int got = rows_next(rows), err;
+
+	if (got < 0)
+		return got;
+	if (got) {
+		buf_line(out, "%s %s", rows_text(rows, 1), rows_text(rows, 2));
+		return 0;
+	}
+	rows_end(&rows);
+	if (read_session(r->db, id, &s) <= 0)
+		return -ESTALE;
+	err = grade_deeds(r->db, &s, &d);
+	if (!err && grade_compute(part.name, &d, &part))
+		buf_line(out, "%.2f %s", part.value, part.reason);
+	else if (!err)
+		buf_line(out, "-");
+	return err;
+}
+
+/* Who asks is its process, never the path. */
+static int dimension_store(struct request *r, int64_t id, const char *text, size_t n, int append)
+{
+	int err = request_identify(r, 0);
+
+	(void)append;
+	if (err)
+		return err;
+	if (!request_change(r, CHANGE_GRADE, NULL))
+		return request_error(r);
+	r->change->thing = id;
+	(void)snprintf(r->change->field, sizeof(r->change->field), "%s", r->node->name);
+	return change_text(r->change, text, n);
+}
+
+/* Refused when it is opened: the session itself does not even get a descriptor. */
+static int dimension_open(struct request *r, int64_t id, int flags)
+{
+	int err = request_identify(r, 0);
+
+	(void)flags;
+	if (err)
+		return err;
+	if (r->actor.session != id && r->actor.joined != id && r->actor.foreign != id)
+		return 0;
+	return request_refuse(r, EPERM, "let another session, or an operator, grade it",
+			      "you are this session: nobody grades their own work");
+}
+
+/* TIME DIMENSION VALUE WRITER UID JUDGE REASON, in order. */
+static int history_show(struct request *r, int64_t id, struct buf *out)
+{
+	AUTO_ROWS *rows = db_rows(r->db, Q(GRADES_OF), I(id));
+	char when[TIME_TEXT];
+	int got;
+
+	while ((got = rows_next(rows)) > 0)
+		buf_line(out, "%s %s %s %s %lld %s %s", time_text(rows_int(rows, 5), when),
+			 rows_text(rows, 0), rows_text(rows, 1), rows_text(rows, 3),
+			 (long long)rows_int(rows, 4), rows_text(rows, 6), rows_text(rows, 2));
+	return got;
+}
+
+#define DIMENSION(r, n)                                                    \
+	{                                                                  \
+		.type = NODE_FILE, .row = (r), .name = (n), .mode = 0666,  \
+		.flags = NODE_OWNER | NODE_STRICT, .show = dimension_show, \
+		.store = dimension_store, .open = dimension_open           \
+	}
+
+const struct node grades_rows[] = {
+	DIMENSION(ROW_GRADE_TRAJECTORY, "trajectory"),
+	DIMENSION(ROW_GRADE_CASCADE, "cascade"),
+	DIMENSION(ROW_GRADE_HARM, "harm"),
+	DIMENSION(ROW_GRADE_ALIGNMENT, "alignment"),
+	DIMENSION(ROW_GRADE_PRODUCTIVITY, "productivity"),
+	DIMENSION(ROW_GRADE_RESTRAINT, "restraint"),
+	FILE_RO(ROW_GRADES_HISTORY, "history", history_show),
+	END,
+};
+
+/* --- the weights --- */
+
+static int weight_show(struct request *r, int64_t id, struct buf *out)
+{
+	AUTO_FREE char *text = NULL;
+	char field[48];
+
+	(void)snprintf(field, sizeof(field), "grading.%s", r->node->name);
+	text = db_text(r->db, Q(ATTR), I(id), T(field));
+	buf_line(out, "%s", text ? text : grade_default(r->node->name));
+	return 0;
+}
+
+static int weight_store(struct request *r, int64_t id, const char *text, size_t n, int append)
+{
+	int err = field_store(r, id, text, n, append);
+
+	if (!err && r->change)
+		(void)snprintf(r->change->field, sizeof(r->change->field), "grading.%s",
+			       r->node->name);
+	return err;
+}
+
+#define WEIGHT(r, n)                                                                           \
+	{                                                                                      \
+		.type = NODE_FILE, .row = (r), .name = (n), .mode = 0644, .of = THING_CONTROL, \
+		.flags = NODE_OWNER, .show = weight_show, .store = weight_store                \
+	}
+
+const struct node grading_rows[] = {
+	WEIGHT(ROW_GRADING_TRAJECTORY, "trajectory"),
+	WEIGHT(ROW_GRADING_CASCADE, "cascade"),
+	WEIGHT(ROW_GRADING_HARM, "harm"),
+	WEIGHT(ROW_GRADING_ALIGNMENT, "alignment"),
+	WEIGHT(ROW_GRADING_PRODUCTIVITY, "productivity"),
+	WEIGHT(ROW_GRADING_RESTRAINT, "restraint"),
+	WEIGHT(ROW_GRADING_UNIT, "unit"),
+	END,
+};
