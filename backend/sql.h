@@ -376,6 +376,9 @@ SQL(REVERTED_OF, "SELECT DISTINCT c.oid, r.session FROM commits c CROSS JOIN rev
     " WHERE c.session_id = ?1 AND c.session_id > 0 ORDER BY c.oid LIMIT 100")
 SQL(INCIDENTS_BY, INCIDENT_COLUMNS "WHERE i.b = ? ORDER BY i.id LIMIT 100")
 SQL(TOP_AUTHORS, "SELECT session, count(*) FROM commits WHERE session <> '' GROUP BY session ORDER BY count(*) DESC, session LIMIT ?")
+/* Did session ?1 finish what let the task ?2 begin? */
+SQL(UNBLOCKED_IS, "SELECT 1 FROM grants g CROSS JOIN events e ON e.seq = g.finish WHERE g.session = ?1 AND g.unblocks > 0"
+    " AND EXISTS(SELECT 1 FROM json_each(e.line, '$.unblocks') j WHERE j.value = ?2) LIMIT 1")
 SQL(REOPENED_BY, "SELECT count(*) FROM events WHERE task = (SELECT id FROM tasks WHERE name = ?2 AND gone = 0) AND task > 0"
     " AND json_extract(line, '$.event') = 'reopen' AND json_extract(line, '$.session_id') = ?1")
 

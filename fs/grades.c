@@ -42,6 +42,34 @@ static void show_inputs(const struct deeds *d, struct buf *out)
 	buf_line(out, "input verdict %s", d->verdict);
 }
 
+/* What the session says that it resolved, and what the events say of that. */
+static void show_resolved(struct request *r, int64_t id, struct buf *out)
+{
+	AUTO_FREE char *outcome = db_text(r->db, Q(ATTR), I(id), T("outcome"));
+	struct lines l = { outcome, outcome ? outcome + strlen(outcome) : NULL };
+	const char *line, *says;
+	size_t n;
+
+	if (!outcome || !lines_next(&l, &line, &n))
+		return;
+	while (lines_next(&l, &line, &n)) {
+		AUTO_FREE char *text = strndup(line, n);
+		const char *what = text ? strchr(text, ' ') : NULL;
+		int seen = 0;
+
+		if (!what)
+			continue;
+		if (strncmp(text, "unblocked ", 10) == 0)
+			seen = (int)db_get(r->db, 0, Q(UNBLOCKED_IS), I(id), T(what + 1));
+		else if (strncmp(text, "reopened ", 9) == 0)
+			seen = db_get(r->db, 0, Q(REOPENED_BY), I(id), T(what + 1)) > 0;
+		says = seen				 ? "seen" :
+		       strncmp(text, "cheaper ", 8) == 0 ? "its own word" :
+							   "not seen";
+		buf_line(out, "resolved %s: %s", text, says);
+	}
+}
+
 int grade_show(struct request *r, int64_t id, struct buf *out)
 {
 	struct session s;
@@ -60,6 +88,7 @@ int grade_show(struct request *r, int64_t id, struct buf *out)
 	for (int i = 0; grade_dimensions[i]; i++)
 		show_part(&g.parts[i], out);
 	show_inputs(&g.deeds, out);
+	show_resolved(r, id, out);
 	return 0;
 }
 
