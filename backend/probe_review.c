@@ -3,14 +3,19 @@
  *
  * Inputs: category, max-age (ms), max-share; sessions: how many of the last ended ones were
  * looked at, named: of them, with a category; reviews: of them, with ours; age: ms since the
- * last of ours ended, in all history; null: never.
+ * last of ours ended, in all history; null: never. min-grade; graded: how many of the last
+ * GRADES_MOST of them have a grade, mean: of these.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "backend/clean.h"
+#include "backend/grade.h"
 #include "backend/probe_kinds.h"
 #include "backend/tx.h"
+
+#define GRADES_MOST 20 /* sessions whose grades are looked at */
+#define GRADES_LEAST 5 /* below so many a mean says nothing */
 
 /* --- look --- */
 
@@ -48,9 +53,50 @@ static int look_age(struct probe_look *l, const char *category)
 		       0;
 }
 
+/* The next session of R, which ends with it; 1 and *KNOWN, *VALUE of its grade. */
+static int next_grade(struct probe_look *l, struct rows *r, int *known, double *value)
+{
+	struct session s;
+	struct grade g;
+	int got = rows_next(r);
+
+	if (got <= 0)
+		return got;
+	got = read_session(l->db, rows_int(r, 0), &s);
+	if (got > 0)
+		got = grade_of(l->db, &s, &g);
+	if (got < 0)
+		return got;
+	*known = g.known;
+	*value = g.value;
+	return 1;
+}
+
+static int look_grades(struct probe_look *l)
+{
+	double window = probe_number(l->inputs, "window"), sum = 0, value = 0;
+	AUTO_ROWS *r =
+		db_rows(l->db, Q(LAST_ENDED), I(window < GRADES_MOST ? window : GRADES_MOST));
+	int64_t graded = 0;
+	int got, known = 0;
+
+	while ((got = next_grade(l, r, &known, &value)) > 0) {
+		graded += known;
+		sum += known ? value : 0;
+	}
+	if (got < 0)
+		return got;
+	return json_object_update_new(l->inputs,
+				      json_pack("{s:I,s:f}", "graded", (json_int_t)graded, "mean",
+						graded ? sum / (double)graded : 0)) ?
+		       -ENOMEM :
+		       0;
+}
+
 static int look(struct probe_look *l)
 {
-	static const char *const settings[] = { "category", "window", "max-age", "max-share" };
+	static const char *const settings[] = { "category", "window", "max-age", "max-share",
+						"min-grade" };
 	const char *category;
 	int err = 0;
 
@@ -59,6 +105,8 @@ static int look(struct probe_look *l)
 	category = event_text(l->inputs, "category");
 	if (!err)
 		err = look_last(l, category);
+	if (!err)
+		err = look_grades(l);
 	return err ? err : look_age(l, category);
 }
 
@@ -82,17 +130,25 @@ static void judge(const json_t *inputs, struct probe_said *out)
 	int64_t n = event_int(inputs, "sessions");
 	double share = n ? (double)event_int(inputs, "reviews") / (double)n : 0;
 
+	int enough = event_int(inputs, "named") && share > probe_number(inputs, "max-share");
+
 	out->filed = PROBE_UNFILED;
 	if (!json_is_integer(json_object_get(inputs, "sessions")))
 		probe_say(out, PROBE_UNKNOWN, "the sessions could not be read");
 	else if (!n)
 		probe_say(out, PROBE_DRY, "no session has ended: nothing to review");
+	else if (enough)
+		probe_say(out, PROBE_DRY, "share %.2f of the last %lld: enough", share,
+			  (long long)n);
+	else if (event_int(inputs, "graded") >= GRADES_LEAST &&
+		 probe_number(inputs, "mean") < probe_number(inputs, "min-grade"))
+		probe_say(out, PROBE_SUPPLY, "mean grade %.2f of the last %s, below %.2f",
+			  probe_number(inputs, "mean"),
+			  probe_count(event_int(inputs, "graded"), "graded session"),
+			  probe_number(inputs, "min-grade"));
 	else if (!event_int(inputs, "named"))
 		probe_say(out, PROBE_UNKNOWN, "none of the last %s says its category",
 			  probe_count(n, "session"));
-	else if (share > probe_number(inputs, "max-share"))
-		probe_say(out, PROBE_DRY, "share %.2f of the last %lld: enough", share,
-			  (long long)n);
 	else
 		judge_age(inputs, out);
 }

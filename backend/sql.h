@@ -414,6 +414,7 @@ SQL(DRAFTS, "SELECT t.id, t.name, " ATTR_OF("t.id", "readiness") ", " ATTR_OF("t
     ", " ATTR_OF("t.id", "alignment") ", " ATTR_OF("t.id", "covered") " FROM board b CROSS JOIN tasks t ON t.id = b.task"
     " WHERE b.col = 1 ORDER BY b.task")
 SQL(LAST_CATEGORIES, "SELECT " ATTR_OF("id", "category") " FROM sessions WHERE ended > 0 ORDER BY ended DESC, id DESC LIMIT ?")
+SQL(LAST_ENDED, "SELECT id FROM sessions WHERE ended > 0 ORDER BY ended DESC, id DESC LIMIT ?")
 SQL(LAST_OF_CATEGORY, "SELECT s.ended FROM sessions s CROSS JOIN attrs a ON a.thing = s.id AND a.name = 'category' AND a.value = ?"
     " WHERE s.ended > 0 ORDER BY s.ended DESC LIMIT 1")
 SQL(LAST_OUTCOMES, "SELECT s.ended, s.name, a.value FROM (SELECT id, name, ended FROM sessions WHERE ended > 0"

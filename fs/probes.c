@@ -109,6 +109,7 @@ static const struct node probe[] = {
 	SETTING(ROW_PROBE_WINDOW, "window", 0664, "self-review"),
 	SETTING(ROW_PROBE_MAX_AGE, "max-age", 0664, "self-review"),
 	SETTING(ROW_PROBE_MAX_SHARE, "max-share", 0664, "self-review"),
+	SETTING(ROW_PROBE_MIN_GRADE, "min-grade", 0664, "self-review"),
 	SETTING(ROW_PROBE_LOCK_AGE, "lock-age", 0664, "invariants"),
 	SETTING(ROW_PROBE_GRACE, "grace", 0664, "invariants"),
 	SETTING(ROW_PROBE_LINTER, "linter", 0644, "lint-lessons"),

@@ -32,6 +32,24 @@ Test(probe_review_judge, when_there_were_enough_or_one_lately_it_is_dry)
 	assert_dry(judge(IN(0, 0, 0, null)), "no session has ended: nothing to review");
 }
 
+#define GRADED(reviews, graded, mean)                                                             \
+	"{'category': 'self-review', 'window': 20.0, 'max-age': 604800000, 'max-share': 0.2,"     \
+	" 'sessions': 20, 'named': 9, 'reviews': " #reviews ", 'age': 7200000, 'min-grade': 0.5," \
+	" 'graded': " #graded ", 'mean': " #mean "}"
+
+Test(probe_review_judge, when_the_last_did_badly_it_is_supply)
+{
+	assert_supply(judge(GRADED(1, 6, 0.41)), 0,
+		      "mean grade 0.41 of the last 6 graded sessions, below 0.50");
+	assert_dry(judge(GRADED(1, 6, 0.5)), "last self-review 2h ago, due after 7d");
+}
+
+Test(probe_review_judge, a_mean_of_few_says_nothing_and_enough_reviews_are_enough)
+{
+	assert_dry(judge(GRADED(1, 4, 0.1)), "last self-review 2h ago, due after 7d");
+	assert_dry(judge(GRADED(8, 20, 0.1)), "share 0.40 of the last 20: enough");
+}
+
 /* --- look, at a store --- */
 
 static struct probing p;
@@ -112,4 +130,23 @@ Test(probe_review, its_category_can_be_another)
 	probing_set(&p, "category", "retro");
 	session("a", "self-review");
 	assert_supply(run(), 0, "no session was a retro yet");
+}
+
+Test(probe_review, the_grades_of_the_last_are_looked_at)
+{
+	int64_t ids[6];
+	char name[16];
+
+	for (int i = 0; i < 6; i++) {
+		(void)snprintf(name, sizeof(name), "g%d", i);
+		ids[i] = fixture_session(&p.f, name);
+		assert_ok(commit(&p.f, CHANGE_END, .as = ids[i], .thing = ids[i]));
+	}
+	for (int i = 0; i < 5; i++)
+		assert_ok(commit(&p.f, CHANGE_GRADE, .operator_ = 1, .thing = ids[i],
+				 .field = "alignment", .text = "0.25 off its goal\n"));
+	assert_supply(probing_run(&p, NULL), 0,
+		      "mean grade 0.25 of the last 5 graded sessions, below 0.50");
+	probing_set(&p, "min-grade", "0.2");
+	assert_unknown(probing_run(&p, NULL), "none of the last 6 sessions says its category");
 }

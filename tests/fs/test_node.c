@@ -147,6 +147,7 @@ static const struct numbered golden[] = {
 	{ 187, "probes/*/max-sessions" },
 	{ 188, "probes/*/max-load" },
 	{ 189, "probes/*/min-memory" },
+	{ 190, "probes/*/min-grade" },
 	{ 171, "probes/*/last" },
 	{ 172, "probes/*/history" },
 	{ 173, "probes/*/shadow" },

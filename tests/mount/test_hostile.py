@@ -163,7 +163,7 @@ class Texts(Hostile):
     SETTINGS = {"calm-window": ("max-load", "max-sessions", "min-memory"), "cross-repo-supply": ("feed",),
                 "failed-services": ("failures", "manager"), "idea-backlog": ("floor",),
                 "invariants": ("grace", "lock-age"), "lane-occupancy": (), "lint-lessons": ("linter",),
-                "self-review": ("category", "max-age", "max-share", "window")}
+                "self-review": ("category", "max-age", "max-share", "min-grade", "window")}
     FILES += tuple(f"probes/{probe}/{name}" for probe, names in SETTINGS.items()
                    for name in names + ("command", "enabled", "interval", "timeout"))
     BAD = {
