@@ -44,14 +44,6 @@ static int repo_at(struct request *r, const char *gitdir, int64_t not, char name
 
 /* --- the path of a repository --- */
 
-/* Is PATH the mount, or in it? */
-static int is_ours(const struct request *r, const char *path)
-{
-	size_t n = strlen(r->fs->mountpoint);
-
-	return n && strncmp(path, r->fs->mountpoint, n) == 0 && (!path[n] || path[n] == '/');
-}
-
 static int check_header(struct prepared *p)
 {
 	const char *gitdir = event_text(p->header, "gitdir");
@@ -60,7 +52,7 @@ static int check_header(struct prepared *p)
 	if (!*gitdir)
 		return request_refuse(p->r, EINVAL, "echo /absolute/path > repos/NAME/path",
 				      "what is there could not be understood");
-	if (is_ours(p->r, gitdir))
+	if (scan_is_ours(p->r->fs, gitdir))
 		return request_refuse(p->r, EINVAL, "keep it elsewhere",
 				      "a repository in this mount cannot be looked at by it");
 	if (repo_at(p->r, gitdir, p->r->change->thing, name))
@@ -150,7 +142,7 @@ static int say_where(struct prepared *p, const json_t *said, struct buf *out)
 	const char *error = event_text(said, "error"), *inside = event_text(said, "inside");
 	char name[NAME_BUFFER];
 
-	if (!*error && is_ours(p->r, event_text(said, "gitdir")))
+	if (!*error && scan_is_ours(p->r->fs, event_text(said, "gitdir")))
 		error = "it is in this mount";
 	if (*error || !repo_at(p->r, event_text(said, "gitdir"), 0, name))
 		return request_refuse(

@@ -15,6 +15,8 @@ struct scan_state *scan_new(struct fs *fs, struct loop *loop);
 void scan_free(struct scan_state *s);
 /* Begin: the mount answers. */
 void scan_start(struct scan_state *s);
+/* Nothing is begun any more: the writer is about to stop. */
+void scan_stop(struct scan_state *s);
 
 /*
  * See to it that all that was committed to the repository REPO by now is recorded. 1: it is.
@@ -46,6 +48,8 @@ void scan_info(const struct scan_state *s, int64_t repo, struct scan_info *out);
 
 /* What to ask child_start for: this program as `coordfs ARGUMENT..`, as the owner of what is looked at. */
 json_t *scan_program(json_t *argv);
+/* Is PATH, as it is really called, the mount, or in it? */
+int scan_is_ours(const struct fs *fs, const char *path);
 /* The errno that a program's sentence tells of. */
 int scan_errno(const char *sentence);
 
