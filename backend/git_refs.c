@@ -204,8 +204,8 @@ static int put_ref(struct look *l, json_t *heads, const char *name)
 	git_reference *ref, *last = NULL;
 	int code = git_reference_lookup(&ref, l->repo, name), err;
 
-	if (code == GIT_ENOTFOUND)
-		return 0; /* gone meanwhile */
+	if (code == GIT_ENOTFOUND || code == GIT_EINVALIDSPEC)
+		return 0; /* gone meanwhile; a file that no ref can be called like, git passes it over, too */
 	if (code)
 		return git_refused(l->says, code, name);
 	code = git_reference_resolve(&last, ref);
