@@ -227,6 +227,33 @@ class Looking(Repositories):
             os.mkdir(self.m.path("sessions", f"s{time.time_ns()}"))
             self.assertIn(history.git(path, "rev-parse", "main"), self.m.read("repos/r/head"))
 
+    def test_odd_commits_and_names_are_whole_lines_of_text(self):
+        path = self.dir / "r"
+        small(path)
+        tree = history.git(path, "rev-parse", "main^{tree}")
+        odd = [(b"A\x1b[31m <a@x> 1700000000", b"1700000000", b"\x1b[2Jred\x07\r\nmore\n"),
+               (b"A <a@x> -9223372036854775808", b"-5", b"below\n"),
+               (b"A <a@x> 9223372036854775807", b"9223372036854775807", b"above\n"),
+               (b"A <a@x> 253402300799", b"253402300799", b"\xff\xfe\x00\n"),
+               (b"A <a@x> 0", b"0", b"x" + "ü".encode() * 300),
+               (b"A <a@x> 0", b"0", b"t\n\nCoord-Session: ../\x1b\nCoord-Token: 9" + b"9" * 30 + b"\n")]
+        head = history.git(path, "rev-parse", "main")
+        for author, at, message in odd:
+            raw = (f"tree {tree}\nparent {head}\nauthor ".encode() + author + b" +0000\ncommitter C <c@x> " + at
+                   + b" +0000\n\n" + message)
+            head = subprocess.run(["git", "-C", path, "hash-object", "-t", "commit", "-w", "--literally", "--stdin"],
+                                  input=raw, capture_output=True, check=True).stdout.decode().strip()
+        history.git(path, "update-ref", "refs/heads/main", head)
+        (path / ".git/refs/heads/no name\n").write_text(f"{head}\n", encoding="utf-8")
+        self.register("r", path)
+        self.assertEqual(Started("touch", self.m.path("repos/r/scan")).end(), (0, ""))
+        commits = self.m.read("repos/r/commits").encode("utf-8", "surrogateescape")
+        self.assertEqual(commits.count(b"\n"), len(odd) + 1)
+        commits.decode()
+        self.assertFalse([b for b in commits if b < 32 and b != 10])
+        self.assertIn(" 9999-12-31T23:59:59Z - unattributed above\n", commits.decode())
+        self.assertEqual(len(self.m.events("commit")), len(odd) + 1)
+
 
 class Hanging(Repositories):
     """On a file system that does not answer; with and without a sandbox."""
