@@ -69,7 +69,6 @@ static void on_header(json_t *result, void *arg)
 	const char *why = failure_of(result);
 	int err = 0;
 
-	p->child = NULL;
 	(void)store_read_begin(p->r->fs->store);
 	if (*why) {
 		err = scan_errno(why);
@@ -191,7 +190,6 @@ static void on_where(json_t *result, void *arg)
 	const char *why = failure_of(result);
 	int err;
 
-	p->child = NULL;
 	(void)store_read_begin(p->r->fs->store);
 	err = *why ? request_refuse(p->r, EIO, "write a path in the task's repo",
 				    "where the absolute paths are could not be seen: %s", why) :
@@ -214,6 +212,9 @@ int prepare_artifacts(struct prepared *p)
 	}
 	(void)json_array_append_new(argv, json_string("--"));
 	got = argv ? add_paths(p, argv) : -ENOMEM;
+	if (!got && geteuid() != 0 && p->r->uid != geteuid()) /* it cannot be looked as that user */
+		got = request_refuse(p->r, EINVAL, "write a path in the task's repo",
+				     "absolute paths are for the owner of this mount alone");
 	if (got) {
 		json_decref(argv);
 		return got;
