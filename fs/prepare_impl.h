@@ -16,6 +16,8 @@ struct prepared {
 	int err;       /* of one of them, where that matters */
 	int64_t until; /* ms since boot: the claim is not kept waiting longer; 0: for ever */
 	struct child *child;
+	json_t *ask;	   /* the program, while it waits its turn */
+	child_fn *done;	   /* what gets its answer */
 	struct buf output; /* of it */
 	json_t *header;	   /* of a repository's path */
 	struct prepared *prev, *next;
@@ -23,7 +25,10 @@ struct prepared {
 
 /* All is known: go on, or refuse with ERR. P is left to prepare_end. */
 void prepare_done(struct prepared *p, int err);
-/* Run `coordfs ARGV..`; DONE gets what it printed in p->output. 0, or refused. */
+/*
+ * Run `coordfs ARGV..`, the uid's turn come; DONE gets what it printed in p->output. 0, or
+ * refused.
+ */
 int prepare_run(struct prepared *p, json_t *argv, child_fn *done);
 
 #endif
