@@ -253,13 +253,27 @@ static int open_timer(struct fs *fs)
 	return timer >= 0 && !loop_watch(fs->loop, timer, on_timer, fs) ? 0 : -EMFILE;
 }
 
-/* Ask for what was committed to the repository ID; one that cannot be asked stops nobody. */
+/* For a look that goes on already nobody waits longer than the first who waited for it. */
+static void wait_for_scan(struct prepared *p, int64_t id)
+{
+	int64_t until = scan_since(p->r->fs->scan, id) + SCAN_PATIENCE;
+
+	p->scans++;
+	if (until > p->until)
+		p->until = until;
+}
+
+/* Ask for what was committed to the repository ID; one that cannot be asked stops no claim. */
 static void ask_scan(struct prepared *p, int64_t id)
 {
 	int force = p->r->change->kind == CHANGE_LOOK;
+	int got = scan_ask(p->r->fs->scan, id, force, scanned, p);
 
-	if (scan_ask(p->r->fs->scan, id, force, scanned, p) == 0)
-		p->scans++;
+	if (got == 0)
+		wait_for_scan(p, id);
+	else if (got < 0 && force)
+		p->err = request_refuse(p->r, -got, "echo /absolute/path > repos/NAME/path",
+					"it has no path to be looked at");
 }
 
 static void ask_scans_of(struct prepared *p, const char *task)
@@ -308,7 +322,8 @@ static int prepare_scans(struct prepared *p)
 		ask_scans_of(p, c->name);
 	if (--p->scans <= 0)
 		return p->err ? p->err : 1;
-	p->until = c->kind == CHANGE_LOOK ? 0 : now_of(p->r->fs) + SCAN_PATIENCE;
+	if (c->kind == CHANGE_LOOK)
+		p->until = 0;
 	arm(p->r->fs);
 	return 0;
 }

@@ -466,6 +466,13 @@ void scan_forget(struct scan_state *s, void *arg)
 				w->fn = NULL;
 }
 
+int64_t scan_since(const struct scan_state *s, int64_t repo)
+{
+	const struct repo *p = find_repo(s, repo);
+
+	return p && p->running ? p->began : 0;
+}
+
 void scan_info(const struct scan_state *s, int64_t repo, struct scan_info *out)
 {
 	const struct repo *p = s ? find_repo(s, repo) : NULL;
@@ -652,13 +659,17 @@ static void on_recorded(struct change *c)
 	struct repo *p = c->arg;
 
 	int err = c->result.err;
+	char why[200];
 
 	p->sending = 0;
 	change_free(c);
 	if (!p->s->started)
 		return;
-	if (err)
-		give_up(p, err, "what was found could not be recorded");
+	if (err) {
+		(void)snprintf(why, sizeof(why), "what was found could not be recorded: %s",
+			       strerror(-err));
+		give_up(p, err, why);
+	}
 	if (p->listed)
 		go_on(p);
 	else

@@ -177,6 +177,26 @@ class Looking(Repositories):
             self.assertEqual(look.end(2)[0], -end)
         self.assertEqual(self.m.events("claim"), [])
 
+    def test_for_a_look_that_does_not_end_only_the_first_claims_wait(self):
+        self.m.session("s")
+        self.m.task("t", ["r:d1"])
+        self.register("r", big(self.dir / "r"))
+        os.kill(self.walk_of(self.dir / "r"), signal.SIGSTOP)
+        took = []
+        for _ in range(3):
+            began = time.monotonic()
+            self.m.claim("s", "t")
+            took.append(time.monotonic() - began)
+            self.assertIn("walk goes on", self.m.why("s"))
+            self.m.release("s", "t")
+        self.assertLess(took[0], 7)
+        self.assertLess(sum(took[1:]), 3)
+
+    def test_without_a_path_there_is_nothing_to_be_looked_at(self):
+        os.mkdir(self.m.path("repos/r"))
+        rc, err = Started("touch", self.m.path("repos/r/scan")).end()
+        self.assertEqual((rc, "No such file" in err), (1, True), err)
+
     def test_more_branches_than_can_be_told_are_an_error(self):
         self.register("r", small(self.dir / "r"))
         self.looked()
