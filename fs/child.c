@@ -53,6 +53,7 @@ struct child {
 	uint64_t mount;	  /* its number; 0: cannot be told */
 	int timed_out;
 	child_output_fn *output; /* NULL: it goes into the result */
+	int printed;		 /* it has had something: it began */
 	int paused;		 /* nothing is read until child_resume */
 	int over; /* it has exited, as this says; what it printed is still to be taken */
 	siginfo_t how;
@@ -192,7 +193,7 @@ static json_t *result_of(const struct child *c, const siginfo_t *si)
 /* Did bubblewrap not come so far as to start it? What it says is then no answer of the probe's. */
 static int never_began(const struct child *c)
 {
-	return !c->naked && !c->timed_out && c->streams[OUTPUT].text.n <= OUTPUT_MAX &&
+	return !c->naked && !c->timed_out && !c->printed && c->streams[OUTPUT].text.n <= OUTPUT_MAX &&
 	       !strstr(buf_text(&c->streams[STATUS].text), "\"exit-code\"");
 }
 
@@ -243,6 +244,7 @@ static void on_stream(void *arg)
 	size_t room = s->max + 1 - s->text.n;
 
 	if (n > 0 && is_streamed(s)) {
+		s->c->printed = 1;
 		if (s->c->output(chunk, (size_t)n, s->c->arg))
 			child_pause(s->c);
 		return;
