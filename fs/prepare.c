@@ -10,6 +10,7 @@
 #include "backend/clean.h"
 #include "backend/field.h"
 #include "backend/read.h"
+#include "backend/tx.h"
 #include "fs/prepare_impl.h"
 
 #define SCAN_PATIENCE 5000    /* ms that a claim waits to know what was committed */
@@ -59,6 +60,17 @@ void prepare_end(struct prepared *p, const struct change *c)
 		p->header = NULL;
 	}
 	prepare_free(p);
+}
+
+int64_t prepare_coming(const struct prepared *p, const char *gitdir)
+{
+	const struct prepared *q;
+
+	DL_FOREACH(waiting, q)
+		if (q != p && q->header && q->r->change->thing != p->r->change->thing &&
+		    strcmp(event_text(q->header, "gitdir"), gitdir) == 0)
+			return q->r->change->thing;
+	return 0;
 }
 
 int prepare_forget(struct fs *fs, void *arg)
@@ -195,13 +207,18 @@ static int open_timer(struct fs *fs)
 	return timer >= 0 && !loop_watch(fs->loop, timer, on_timer, fs) ? 0 : -EMFILE;
 }
 
-/* Ask for what was committed to the repository ID; one that cannot be asked stops nobody. */
+/* Ask for what was committed to the repository ID; one that cannot be asked stops no claim. */
 static void ask_scan(struct prepared *p, int64_t id)
 {
 	int force = p->r->change->kind == CHANGE_LOOK;
+	int got = scan_ask(p->r->fs->scan, id, force, scanned, p);
 
-	if (scan_ask(p->r->fs->scan, id, force, scanned, p) == 0)
+	if (got == 0)
 		p->scans++;
+	else if (got < 0 && force)
+		p->err = request_refuse(p->r, -got, "echo /absolute/path > repos/NAME/path",
+					got == -ENOENT ? "it has no path" :
+							 "the repository could not be looked at");
 }
 
 static void ask_scans_of(struct prepared *p, const char *task)

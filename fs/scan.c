@@ -347,6 +347,14 @@ void scan_expect(struct scan_state *s, int64_t repo, json_t *header)
 	p->expect = header;
 }
 
+const char *scan_expected(const struct scan_state *s, int64_t repo)
+{
+	const struct repo *p = s ? find_repo(s, repo) : NULL;
+	const json_t *header = p && p->expect ? p->expect : p ? p->header : NULL;
+
+	return header ? event_text(header, "gitdir") : NULL;
+}
+
 struct scan_state *scan_new(struct fs *fs, struct loop *loop)
 {
 	struct scan_state *s = calloc(1, sizeof(*s));
@@ -502,6 +510,14 @@ static void add_lines(json_t *argv, const char *option, const char *text)
 	}
 }
 
+void scan_branches(struct db *db, int64_t repo, json_t *argv)
+{
+	AUTO_FREE char *branches = tx_attr(db, repo, "branches");
+
+	if (branches)
+		add_lines(argv, "--branch", branches);
+}
+
 static json_t *values_of(json_t *heads)
 {
 	json_t *list = json_array(), *v;
@@ -517,7 +533,6 @@ static json_t *arguments(struct repo *p)
 {
 	struct db *db = store_reader(p->s->fs->store);
 	AUTO_FREE char *heads = tx_attr(db, p->id, "heads");
-	AUTO_FREE char *branches = tx_attr(db, p->id, "branches");
 	AUTO_FREE char *depth = field_value(db, THING_REPO, p->id, "depth");
 	json_t *argv = json_pack("[s,s,s]", "coordfs", "scan", "--as-owner"), *list;
 
@@ -536,8 +551,7 @@ static json_t *arguments(struct repo *p)
 		add_oids(argv, "--known", list);
 		json_decref(list);
 	}
-	if (branches)
-		add_lines(argv, "--branch", branches);
+	scan_branches(db, p->id, argv);
 	add_word(argv, "--depth");
 	add_word(argv, depth ? depth : "0");
 	add_word(argv, p->path);

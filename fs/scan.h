@@ -32,6 +32,9 @@ void scan_decided(struct scan_state *s, const struct change *c);
  */
 void scan_expect(struct scan_state *s, int64_t repo, json_t *header);
 
+/* The git directory of such a header, or of the run that goes on; NULL: what is recorded is true. */
+const char *scan_expected(const struct scan_state *s, int64_t repo);
+
 /* What is known of the last look. */
 struct scan_info {
 	int64_t at;	   /* wall ms when it ended; 0: never */
@@ -44,6 +47,8 @@ void scan_info(const struct scan_state *s, int64_t repo, struct scan_info *out);
 
 /* What to ask child_start for: this program as `coordfs ARGUMENT..`, as the owner of what is looked at. */
 json_t *scan_program(json_t *argv);
+/* Options of it: the branches of REPO that are looked at. Inside a read. */
+void scan_branches(struct db *db, int64_t repo, json_t *argv);
 /* The errno that a program's sentence tells of. */
 int scan_errno(const char *sentence);
 
