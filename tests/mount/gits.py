@@ -1,9 +1,9 @@
 """Repositories made by git itself, as users make them, and registered in a mount."""
 import os
-import subprocess
-import tempfile
 import pathlib
 import shutil
+import subprocess
+import tempfile
 
 import history
 import lib
@@ -19,8 +19,8 @@ def git(where, *args, at=None, author_at=None, check=True, env=None, **kwargs):
     environ = {**history.environ(), **IDENTITY, **(env or {})}
     environ.pop("COORD_SESSION", None)
     if at is not None:
-        environ["GIT_COMMITTER_DATE"] = f"{at} +0000"
-        environ["GIT_AUTHOR_DATE"] = f"{at if author_at is None else author_at} +0000"
+        environ["GIT_COMMITTER_DATE"] = f"@{at} +0000"
+        environ["GIT_AUTHOR_DATE"] = f"@{at if author_at is None else author_at} +0000"
     done = subprocess.run(["git", "-C", str(where), *map(str, args)], env=environ, text=True,
                           capture_output=True, check=False, stdin=subprocess.DEVNULL,
                           timeout=120, **kwargs)
@@ -73,11 +73,11 @@ class Case(lib.Case):
     """A mount, and a directory of one's own for repositories: self.dir."""
 
     def setUp(self):
-        super().setUp()
         lib.need_tool("git")
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="coordfs-git-"))
-        self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
+        self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)  # after the mount has gone
         self.dir.chmod(0o755)
+        super().setUp()
 
     def tree(self, name="work", commits=1):
         t = Tree.new(self.dir / name)
