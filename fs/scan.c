@@ -25,7 +25,9 @@
 
 #define SCAN_TIMEOUT 600000 /* ms that a walk may take */
 #define LINE_MAX_BYTES 8388608
-#define BATCH_COMMITS 64
+#define BATCH_MOST 64 /* commits in one transaction */
+#define BATCH_LEAST 4
+#define BATCH_MS 20 /* that it should take: so long others wait for it */
 #define BATCH_BYTES 262144
 #define RACY_MS 10     /* a file that is so young may have changed since without a trace */
 #define COARSE_MS 2000 /* the same, where times are whole seconds */
@@ -67,7 +69,9 @@ struct repo {
 	struct buf text; /* of it, not yet looked at */
 	json_t *header, *batch;
 	size_t batch_bytes;
+	size_t most; /* commits in a batch: fewer when they take long */
 	int sending;
+	int64_t sent; /* ms since boot */
 	int complete; /* it has printed its last line */
 	int ended;    /* the program has; RC says how; 2: the last batch is sent, too */
 	int rc;	      /* 0 or -errno */
@@ -210,6 +214,7 @@ static struct repo *repo_add(struct scan_state *s, int64_t id, const char *name)
 		return NULL;
 	p->s = s;
 	p->id = id;
+	p->most = BATCH_LEAST;
 	(void)snprintf(p->name, sizeof(p->name), "%s", name);
 	LL_APPEND(s->repos, p);
 	return p;
@@ -606,11 +611,23 @@ static json_t *head_lines(const json_t *header)
 	return json_string(buf_text(&lines));
 }
 
+/* Whoever claims something meanwhile waits for the batch: it is small where that takes long. */
+static void fit_batch(struct repo *p)
+{
+	int64_t took = now_boot(p->s) - p->sent;
+
+	if (took > BATCH_MS && p->most > BATCH_LEAST)
+		p->most /= 2;
+	else if (took < BATCH_MS / 2 && p->most < BATCH_MOST)
+		p->most *= 2;
+}
+
 static void on_recorded(struct change *c)
 {
 	struct repo *p = c->arg;
 
 	p->sending = 0;
+	fit_batch(p);
 	if (c->result.err && !p->rc) {
 		p->rc = c->result.err;
 		(void)snprintf(p->says, sizeof(p->says), "could not be recorded: %s",
@@ -647,6 +664,7 @@ static int send_batch(struct repo *p, int done)
 	c->done = on_recorded;
 	c->arg = p;
 	p->sending = 1;
+	p->sent = now_boot(p->s);
 	store_commit(p->s->fs->store, c);
 	return 0;
 }
@@ -688,7 +706,7 @@ static int take_line(struct repo *p, const char *line, size_t n)
 
 static int is_full(const struct repo *p)
 {
-	return json_array_size(p->batch) >= BATCH_COMMITS || p->batch_bytes >= BATCH_BYTES;
+	return json_array_size(p->batch) >= p->most || p->batch_bytes >= BATCH_BYTES;
 }
 
 /* Whole lines of what was printed, until a batch is full. */
