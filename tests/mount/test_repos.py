@@ -1,8 +1,10 @@
 """Repositories: which are taken and which are not, what is recorded of them, and when."""
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
+import tempfile
 
 import gits
 import history
@@ -42,6 +44,18 @@ class Taken(gits.Case):
         t = self.tree()
         t.commit("deep", {"a/b/c": "x\n"})
         self.check("r", t.path, 2)
+
+    def test_one_in_shared_memory(self):
+        if not os.access("/dev/shm", os.W_OK):
+            self.skipTest("there is no /dev/shm to write to")
+        where = tempfile.mkdtemp(prefix="coordfs-git-", dir="/dev/shm")
+        self.addCleanup(shutil.rmtree, where)
+        t = gits.Tree.new(f"{where}/r")
+        t.commit("in memory", {"a": "x\n"})
+        self.check("r", t, 1, f"{t.head()} refs/heads/main")
+        self.m.task("t")
+        self.m.write(f"{t.path}/a\n", "tasks", "t", "artifacts")
+        self.assertEqual(self.m.read("tasks", "t", "artifacts"), "r:a\n")
 
     def test_a_bare_one(self):
         t = self.tree(commits=2)
