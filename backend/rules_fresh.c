@@ -134,14 +134,17 @@ static int ask_repo(struct tx *tx, const struct task *t, const struct session *s
 		    const struct thing *repo, struct asked *q)
 {
 	AUTO_ROWS *r = NULL;
+	int64_t news;
 	int got = 0;
 
 	*q = (struct asked){ .db = tx->db,
 			     .repo = repo->id,
 			     .session = s->name,
 			     .since = db_get(tx->db, 0, Q(BASE_SEQ), I(s->id), I(repo->id)) };
-	if (!db_get(tx->db, 0, Q(FRESH_ANY), I(q->repo), I(q->since), T(s->name)))
+	news = db_get(tx->db, 0, Q(FRESH_ANY), I(q->repo), I(q->since), T(s->name));
+	if (!news)
 		return 0;
+	q->since = news - 1; /* what was there before is not walked past */
 	r = db_rows(tx->db, Q(ARTIFACTS_OF), I(t->id));
 	while (!got && rows_next(r) > 0) {
 		AUTO_FREE char *name = tx_allocated(strdup(rows_text(r, 0)));

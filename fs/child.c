@@ -55,6 +55,7 @@ struct child {
 	uint64_t mount;	  /* its number; 0: cannot be told */
 	int timed_out;
 	child_output_fn *output; /* NULL: it goes into the result */
+	int printed;		 /* it has had something: it began */
 	int paused;		 /* nothing is read until child_resume */
 	int telling;		 /* output is being called */
 	int dropped;		 /* nobody waits for it: it is freed when it has exited */
@@ -212,7 +213,8 @@ static json_t *result_of(const struct child *c, const siginfo_t *si)
 /* Did bubblewrap not come so far as to start it? What it says is then no answer of the probe's. */
 static int never_began(const struct child *c)
 {
-	return !c->naked && !c->timed_out && c->streams[OUTPUT].text.n <= OUTPUT_MAX &&
+	return !c->naked && !c->timed_out && !c->printed &&
+	       c->streams[OUTPUT].text.n <= OUTPUT_MAX &&
 	       !strstr(buf_text(&c->streams[STATUS].text), "\"exit-code\"");
 }
 
@@ -279,8 +281,10 @@ static int take(struct stream *s)
 	ssize_t n = read(s->fd, chunk, sizeof(chunk));
 	size_t room = s->max + 1 - s->text.n;
 
-	if (n > 0 && is_streamed(s))
+	if (n > 0 && is_streamed(s)) {
+		s->c->printed = 1;
 		return tell(s->c, chunk, (size_t)n);
+	}
 	if (n > 0)
 		buf_add(&s->text, chunk, (size_t)n < room ? (size_t)n : room);
 	if (s == &s->c->streams[OUTPUT] && s->text.n > s->max) {

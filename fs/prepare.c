@@ -10,6 +10,7 @@
 #include "backend/clean.h"
 #include "backend/field.h"
 #include "backend/read.h"
+#include "backend/tx.h"
 #include "fs/prepare_impl.h"
 
 #define SCAN_PATIENCE 5000    /* ms that a claim waits to know what was committed */
@@ -68,6 +69,17 @@ void prepare_end(struct prepared *p, const struct change *c)
 		p->header = NULL;
 	}
 	prepare_free(p);
+}
+
+int64_t prepare_coming(const struct prepared *p, const char *gitdir)
+{
+	const struct prepared *q;
+
+	DL_FOREACH(waiting, q)
+		if (q != p && q->header && q->r->change->thing != p->r->change->thing &&
+		    strcmp(event_text(q->header, "gitdir"), gitdir) == 0)
+			return q->r->change->thing;
+	return 0;
 }
 
 int prepare_forget(struct fs *fs, void *arg)

@@ -25,6 +25,8 @@ struct prepared {
 
 /* All is known: go on, or refuse with ERR. P is left to prepare_end. */
 void prepare_done(struct prepared *p, int err);
+/* The repository, other than P's, that is about to be at GITDIR: looked at, not decided. 0: none. */
+int64_t prepare_coming(const struct prepared *p, const char *gitdir);
 /*
  * Run `coordfs ARGV..`, the uid's turn come; DONE gets what it printed in p->output. 0, or
  * refused.

@@ -26,20 +26,40 @@ static const char *failure_of(const json_t *result)
 	return colon ? colon + 2 : *errors ? errors : "it was killed";
 }
 
+/* Is GITDIR that of the repository ID? What its path held when that was set, or has held since. */
+static int is_at(struct request *r, int64_t id, const char *gitdir)
+{
+	const char *expected = scan_expected(r->fs->scan, id);
+	AUTO_FREE char *path = tx_attr(r->db, id, "path");
+	AUTO_FREE char *seen = tx_attr(r->db, id, "gitdir");
+
+	if (!path)
+		return 0;
+	return strcmp(expected ? expected : seen ? seen : "", gitdir) == 0;
+}
+
 /* The name of the repository, other than NOT, whose git directory is GITDIR. 1, 0. */
 static int repo_at(struct request *r, const char *gitdir, int64_t not, char name[NAME_BUFFER])
 {
 	AUTO_ROWS *rows = db_rows(r->db, Q(THINGS), I(THING_REPO));
 
 	while (rows_next(rows) > 0) {
-		AUTO_FREE char *theirs = tx_attr(r->db, rows_int(rows, 0), "gitdir");
-
-		if (rows_int(rows, 0) == not || !theirs || strcmp(theirs, gitdir) != 0)
+		if (rows_int(rows, 0) == not || !is_at(r, rows_int(rows, 0), gitdir))
 			continue;
 		(void)snprintf(name, NAME_BUFFER, "%s", rows_text(rows, 2));
 		return 1;
 	}
 	return 0;
+}
+
+/* The same of one whose path is being set. */
+static int repo_coming(struct prepared *p, const char *gitdir, char name[NAME_BUFFER])
+{
+	int64_t id = prepare_coming(p, gitdir);
+	AUTO_FREE char *theirs = id ? db_text(p->r->db, Q(THING_NAME), I(id)) : NULL;
+
+	(void)snprintf(name, NAME_BUFFER, "%s", theirs ? theirs : "");
+	return id != 0;
 }
 
 /* --- the path of a repository --- */
@@ -55,7 +75,7 @@ static int check_header(struct prepared *p)
 	if (scan_is_ours(p->r->fs, gitdir))
 		return request_refuse(p->r, EINVAL, "keep it elsewhere",
 				      "a repository in this mount cannot be looked at by it");
-	if (repo_at(p->r, gitdir, p->r->change->thing, name))
+	if (repo_at(p->r, gitdir, p->r->change->thing, name) || repo_coming(p, gitdir, name))
 		return request_refuse(
 			p->r, EEXIST, "use that name, or rmdir repos/NAME first",
 			"%s is registered as %s already: two names would be two claims of one file",
@@ -94,8 +114,9 @@ int prepare_path(struct prepared *p)
 
 	if (!n || *c->text != '/' || memchr(c->text, 0, n) || line_check(c->text, n))
 		return 1; /* the writer says what is wrong */
-	argv = json_pack("[s,s,s,s,s%]", "coordfs", "scan", "--as-owner", "--only-head", c->text,
-			 n);
+	argv = json_pack("[s,s,s,s]", "coordfs", "scan", "--as-owner", "--only-head");
+	scan_branches(p->r->db, c->thing, argv);
+	(void)json_array_append_new(argv, json_stringn(c->text, n));
 	return prepare_run(p, argv, on_header);
 }
 

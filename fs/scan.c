@@ -28,7 +28,9 @@
 
 #define SCAN_TIMEOUT 600000 /* ms that a walk may take */
 #define LINE_MAX_BYTES 8388608
-#define BATCH_COMMITS 64
+#define BATCH_MOST 64 /* commits in one transaction */
+#define BATCH_LEAST 4
+#define BATCH_MS 20 /* that it should take: so long others wait for it */
 #define BATCH_BYTES 262144
 #define RACY_MS 10     /* a file that is so young may have changed since without a trace */
 #define COARSE_MS 2000 /* the same, where times are whole seconds */
@@ -70,7 +72,9 @@ struct repo {
 	struct buf text; /* of it, not yet looked at */
 	json_t *header, *batch;
 	size_t batch_bytes;
+	size_t most; /* commits in a batch: fewer when they take long */
 	int sending;
+	int64_t sent; /* ms since boot */
 	int complete; /* it has printed its last line */
 	int ended;    /* the program has; RC says how; 2: the last batch is sent, too */
 	int rc;	      /* 0 or -errno */
@@ -233,6 +237,7 @@ static struct repo *repo_add(struct scan_state *s, int64_t id, const char *name)
 		return NULL;
 	p->s = s;
 	p->id = id;
+	p->most = BATCH_LEAST;
 	(void)snprintf(p->name, sizeof(p->name), "%s", name);
 	LL_APPEND(s->repos, p);
 	return p;
@@ -382,6 +387,14 @@ void scan_expect(struct scan_state *s, int64_t repo, json_t *header)
 	}
 	json_decref(p->expect);
 	p->expect = header;
+}
+
+const char *scan_expected(const struct scan_state *s, int64_t repo)
+{
+	const struct repo *p = s ? find_repo(s, repo) : NULL;
+	const json_t *header = p && p->expect ? p->expect : p ? p->header : NULL;
+
+	return header ? event_text(header, "gitdir") : NULL;
 }
 
 struct scan_state *scan_new(struct fs *fs, struct loop *loop)
@@ -564,6 +577,14 @@ static void add_lines(json_t *argv, const char *option, const char *text)
 	}
 }
 
+void scan_branches(struct db *db, int64_t repo, json_t *argv)
+{
+	AUTO_FREE char *branches = tx_attr(db, repo, "branches");
+
+	if (branches)
+		add_lines(argv, "--branch", branches);
+}
+
 static json_t *values_of(json_t *heads)
 {
 	json_t *list = json_array(), *v;
@@ -579,7 +600,6 @@ static json_t *arguments(struct repo *p)
 {
 	struct db *db = store_reader(p->s->fs->store);
 	AUTO_FREE char *heads = tx_attr(db, p->id, "heads");
-	AUTO_FREE char *branches = tx_attr(db, p->id, "branches");
 	AUTO_FREE char *depth = field_value(db, THING_REPO, p->id, "depth");
 	json_t *argv = json_pack("[s,s,s]", "coordfs", "scan", "--as-owner"), *list;
 
@@ -598,8 +618,7 @@ static json_t *arguments(struct repo *p)
 		add_oids(argv, "--known", list);
 		json_decref(list);
 	}
-	if (branches)
-		add_lines(argv, "--branch", branches);
+	scan_branches(db, p->id, argv);
 	add_word(argv, "--depth");
 	add_word(argv, depth ? depth : "0");
 	add_word(argv, p->path);
@@ -654,6 +673,17 @@ static json_t *head_lines(const json_t *header)
 	return json_string(buf_text(&lines));
 }
 
+/* Whoever claims something meanwhile waits for the batch: it is small where that takes long. */
+static void fit_batch(struct repo *p)
+{
+	int64_t took = now_boot(p->s) - p->sent;
+
+	if (took > BATCH_MS && p->most > BATCH_LEAST)
+		p->most /= 2;
+	else if (took < BATCH_MS / 2 && p->most < BATCH_MOST)
+		p->most *= 2;
+}
+
 static void on_recorded(struct change *c)
 {
 	struct repo *p = c->arg;
@@ -662,6 +692,7 @@ static void on_recorded(struct change *c)
 	char why[200];
 
 	p->sending = 0;
+	fit_batch(p);
 	change_free(c);
 	if (!p->s->started)
 		return;
@@ -703,6 +734,7 @@ static int send_batch(struct repo *p, int done)
 	c->done = on_recorded;
 	c->arg = p;
 	p->sending = 1;
+	p->sent = now_boot(p->s);
 	store_commit(p->s->fs->store, c);
 	return 0;
 }
@@ -748,7 +780,7 @@ static int take_line(struct repo *p, const char *line, size_t n)
 
 static int is_full(const struct repo *p)
 {
-	return json_array_size(p->batch) >= BATCH_COMMITS || p->batch_bytes >= BATCH_BYTES;
+	return json_array_size(p->batch) >= p->most || p->batch_bytes >= BATCH_BYTES;
 }
 
 /* Whole lines of what was printed, until a batch is full. */

@@ -38,6 +38,9 @@ void scan_decided(struct scan_state *s, const struct change *c);
  */
 void scan_expect(struct scan_state *s, int64_t repo, json_t *header);
 
+/* The git directory of such a header, or of the run that goes on; NULL: what is recorded is true. */
+const char *scan_expected(const struct scan_state *s, int64_t repo);
+
 /* What is known of the last look. */
 struct scan_info {
 	int64_t at;	   /* wall ms when it ended; 0: never */
@@ -52,6 +55,8 @@ void scan_info(const struct scan_state *s, int64_t repo, struct scan_info *out);
 json_t *scan_program(json_t *argv);
 /* Is PATH, as it is really called, the mount, or in it? */
 int scan_is_ours(const struct fs *fs, const char *path);
+/* Options of it: the branches of REPO that are looked at. Inside a read. */
+void scan_branches(struct db *db, int64_t repo, json_t *argv);
 /* The errno that a program's sentence tells of. */
 int scan_errno(const char *sentence);
 
