@@ -226,16 +226,27 @@ static int unseen(struct tx *tx, const struct change *c, const struct task *t,
 	return warn(tx, c, s, t, buf_text(&text));
 }
 
+/* The usual case, at the cost of one statement: there is no news. */
+static int is_quiet(struct tx *tx, const struct change *c, const struct task *t,
+		    const struct session *s)
+{
+	return !(c->flags & CHANGE_UNSEEN) &&
+	       !db_get(tx->db, 0, Q(FRESH_TASK), I(t->id), I(THING_REPO), I(s->id), T(s->name));
+}
+
 int rules_fresh(struct tx *tx, const struct change *c, const struct task *t,
 		const struct session *s)
 {
-	AUTO_FREE char *mode = field_value(tx->db, THING_CONTROL, 0, "freshness");
+	AUTO_FREE char *mode = NULL;
 	AUTO_ROWS *r = NULL;
 	int err = 0;
 
+	if (!s->id || is_quiet(tx, c, t, s))
+		return db_error(tx->db) ? tx_fail(tx, db_error(tx->db)) : 0;
+	mode = field_value(tx->db, THING_CONTROL, 0, "freshness");
 	if (!mode)
 		return tx_fail(tx, -ENOMEM);
-	if (!s->id || strcmp(mode, "off") == 0)
+	if (strcmp(mode, "off") == 0)
 		return 0;
 	r = db_rows(tx->db, Q(SPACES_OF), I(t->id));
 	while (!err && rows_next(r) > 0) {

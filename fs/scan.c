@@ -31,6 +31,7 @@
 #define BATCH_BYTES 262144
 #define RACY_MS 10     /* a file that is so young may have changed since without a trace */
 #define COARSE_MS 2000 /* the same, where times are whole seconds */
+#define QUIET_MOST 8   /* repositories that are all looked at, whichever a task is in */
 #define OIDS_A_WORD 2000
 #define WORDS_MAX 20
 
@@ -418,6 +419,17 @@ int scan_ask(struct scan_state *s, int64_t repo, int force, scan_fn *fn, void *a
 	else if (!fits)
 		p->again = 1;
 	return 0;
+}
+
+int scan_quiet(const struct scan_state *s)
+{
+	const struct repo *p;
+	int n = 0;
+
+	LL_FOREACH(s->repos, p)
+		if (p->path && (p->running || ++n > QUIET_MOST || has_moved(p, &p->stamp)))
+			return 0;
+	return 1;
 }
 
 void scan_forget(struct scan_state *s, void *arg)

@@ -21,6 +21,8 @@ void scan_start(struct scan_state *s);
  */
 typedef void scan_fn(void *arg, int err, const char *why);
 int scan_ask(struct scan_state *s, int64_t repo, int force, scan_fn *fn, void *arg);
+/* Is all of every repository recorded, without asking the store? 0: ask for each. */
+int scan_quiet(const struct scan_state *s);
 /* ARG waits no more. */
 void scan_forget(struct scan_state *s, void *arg);
 
