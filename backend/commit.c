@@ -11,7 +11,8 @@
 #include "backend/text.h"
 
 #define TOKEN_TRAILER "Coord-Token"
-#define SECOND_MS 999 /* git's times are cut to the second */
+#define SECOND_MS 999			  /* git's times are cut to the second */
+#define LAST_SECOND INT64_C(253402300799) /* of the year 9999 */
 
 static void copy(char *to, size_t n, const char *from)
 {
@@ -35,6 +36,13 @@ int commit_row(struct rows *r, struct commit *out)
 	copy(out->how, sizeof(out->how), rows_text(r, 9));
 	out->first = (int)rows_int(r, 12);
 	return 1;
+}
+
+int64_t commit_ms(const json_t *seen, const char *key)
+{
+	int64_t at = event_int(seen, key);
+
+	return (at < 0 ? 0 : at > LAST_SECOND ? LAST_SECOND : at) * 1000;
 }
 
 int read_commit(struct db *db, int64_t id, struct commit *out)
@@ -83,8 +91,11 @@ static void apply_edit(json_t *list, const json_t *e, int64_t from, int64_t to)
 		(void)json_array_append(list, v);
 }
 
-/* The artifacts of G in the second that begins AT; all it ever had when it was NAMED. */
-static json_t *held_by(struct tx *tx, const struct grant *g, int64_t at, int named)
+/*
+ * The artifacts of G in the second that begins AT; all it ever had when it was NAMED. *EDITED:
+ * at another time they may be others.
+ */
+static json_t *held_by(struct tx *tx, const struct grant *g, int64_t at, int named, int *edited)
 {
 	int64_t from = named ? INT64_MIN : at, to = named ? INT64_MAX : at + SECOND_MS;
 	json_t *grant = commit_event(tx->db, g->token), *list;
@@ -103,34 +114,71 @@ static json_t *held_by(struct tx *tx, const struct grant *g, int64_t at, int nam
 			continue;
 		e = json_loads(line, 0, NULL);
 		if (strcmp(event_text(e, "event"), "artifacts") == 0 &&
-		    event_int(e, "token") == g->token)
+		    event_int(e, "token") == g->token) {
 			apply_edit(list, e, from, to);
+			*edited = 1;
+		}
 		json_decref(e);
 	}
 	return list;
 }
 
-static int add_grant(struct tx *tx, json_t *list, int64_t token, int64_t at, int named)
+static int has_token(const json_t *list, int64_t token)
 {
-	struct grant g;
-	json_t *v;
+	const json_t *v;
 	size_t i;
-	int got;
 
 	json_array_foreach(list, i, v)
 		if (event_int(v, "token") == token)
-			return 0;
-	got = read_grant(tx->db, token, &g);
-	if (got <= 0 || !g.session)
-		return got < 0 ? got : 0;
-	v = json_pack("{s:I,s:s,s:I,s:s,s:I,s:I,s:b,s:o}", "token", (json_int_t)token, "task",
-		      g.name, "task_id", (json_int_t)g.task, "session", g.holder, "session_id",
-		      (json_int_t)g.session, "since", (json_int_t)g.since, "named", named,
-		      "artifacts", held_by(tx, &g, at, named));
-	return json_array_append_new(list, v) ? -ENOMEM : 0;
+			return 1;
+	return 0;
 }
 
-static int add_named(struct tx *tx, json_t *list, const json_t *seen, int64_t at)
+/* json: the grant as a member of the list; one that is always the same goes into MEMO. */
+static json_t *grant_then(struct tx *tx, const struct grant *g, int64_t at, int named, json_t *memo)
+{
+	int edited = 0;
+	json_t *held = held_by(tx, g, at, named, &edited);
+	json_t *v = json_pack("{s:I,s:s,s:I,s:s,s:I,s:I,s:b,s:o}", "token", (json_int_t)g->token,
+			      "task", g->name, "task_id", (json_int_t)g->task, "session", g->holder,
+			      "session_id", (json_int_t)g->session, "since", (json_int_t)g->since,
+			      "named", named, "artifacts", held);
+	char key[24];
+
+	if (!edited && !named && v) {
+		(void)snprintf(key, sizeof(key), "%lld", (long long)g->token);
+		(void)json_object_set(memo, key, v);
+	}
+	return v;
+}
+
+struct granting {
+	struct tx *tx;
+	json_t *list, *memo;
+	int64_t at;
+};
+
+static int add_grant(struct granting *to, int64_t token, int named)
+{
+	struct grant g;
+	json_t *known;
+	char key[24];
+	int got;
+
+	(void)snprintf(key, sizeof(key), "%lld", (long long)token);
+	known = named ? NULL : json_object_get(to->memo, key);
+	if (has_token(to->list, token))
+		return 0;
+	if (known)
+		return json_array_append(to->list, known) ? -ENOMEM : 0;
+	got = read_grant(to->tx->db, token, &g);
+	if (got <= 0 || !g.session)
+		return got < 0 ? got : 0;
+	known = grant_then(to->tx, &g, to->at, named, to->memo);
+	return json_array_append_new(to->list, known) ? -ENOMEM : 0;
+}
+
+static int add_named(struct granting *to, const json_t *seen)
 {
 	const json_t *pair;
 	size_t i;
@@ -142,27 +190,27 @@ static int add_named(struct tx *tx, json_t *list, const json_t *seen, int64_t at
 		long long token = value ? strtoll(value, NULL, 10) : 0;
 
 		if (!err && key && token > 0 && strcasecmp(key, TOKEN_TRAILER) == 0)
-			err = add_grant(tx, list, token, at, 1);
+			err = add_grant(to, token, 1);
 	}
-	return err < 0 ? err : 0;
+	return err;
 }
 
-json_t *commit_grants(struct tx *tx, const json_t *seen, int64_t at)
+json_t *commit_grants(struct tx *tx, const json_t *seen, int64_t at, json_t *memo)
 {
+	struct granting to = { tx, json_array(), memo, at };
 	int64_t oldest = 0;
 	int any = db_int(tx->db, &oldest, Q(GRANTS_SINCE));
-	json_t *list = json_array();
 	AUTO_ROWS *r = NULL;
-	int err = add_named(tx, list, seen, at);
+	int err = add_named(&to, seen);
 
 	if (!err && any > 0 && oldest <= at + SECOND_MS)
 		r = db_rows(tx->db, Q(GRANTS_AT), I(at), I(at + SECOND_MS));
 	while (!err && r && rows_next(r) > 0)
-		err = add_grant(tx, list, rows_int(r, 0), at, 0);
-	if (err >= 0 && !db_error(tx->db))
-		return list;
-	json_decref(list);
-	(void)tx_fail(tx, err < 0 ? err : db_error(tx->db));
+		err = add_grant(&to, rows_int(r, 0), 0);
+	if (!err && !db_error(tx->db))
+		return to.list;
+	json_decref(to.list);
+	(void)tx_fail(tx, err ? err : db_error(tx->db));
 	return NULL;
 }
 
@@ -248,7 +296,7 @@ static int by_rewrite(struct tx *tx, int64_t repo, const json_t *seen, struct at
 	if (!*loose || event_int(seen, "time") < event_int(seen, "author_time"))
 		return 0;
 	r = db_rows(tx->db, Q(COMMIT_REWRITTEN), T(loose), I(repo), T(event_text(seen, "author")),
-		    I(event_int(seen, "author_time") * 1000));
+		    I(commit_ms(seen, "author_time")));
 	got = commit_row(r, &was);
 	return got > 0 ? set_session(tx, out, was.session, "rewrite") : got;
 }

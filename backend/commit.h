@@ -35,6 +35,9 @@ int commit_row(struct rows *r, struct commit *out);
 /* The whole event of a commit (or any other), the caller's; NULL: there is none. */
 json_t *commit_event(struct db *db, int64_t id);
 
+/* The time KEY, which the commit SEEN (as it came from the scan) says, wall ms; within 1970 and 9999. */
+int64_t commit_ms(const json_t *seen, const char *key);
+
 /* Whose a commit is. */
 struct attributed {
 	char session[NAME_BUFFER]; /* "": nobody's */
@@ -46,8 +49,9 @@ struct attributed {
  * json: the grants that were live when the commit SEEN was made (as it came from the scan), or
  * that it names in a Coord-Token trailer: [{token, task, task_id, session, session_id, since,
  * named, artifacts: [canonical..]}..], what each held then. NULL: no memory, or tx->err.
+ * MEMO: an object, empty at first, for all commits that are asked about in one transaction.
  */
-json_t *commit_grants(struct tx *tx, const json_t *seen, int64_t at);
+json_t *commit_grants(struct tx *tx, const json_t *seen, int64_t at, json_t *memo);
 /*
  * Whose is the commit SEEN of the repository REPO: by its trailers, else that of which it is a
  * rewrite, else who held a path of it. NAMES: its paths, canonical; GRANTS: of commit_grants.

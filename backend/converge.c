@@ -130,22 +130,6 @@ static int is_none(const json_t *x, const json_t *y)
 
 /* --- signs --- */
 
-/* Is what X did to every path of it what Y did there, too? */
-static int is_within(const json_t *x, const json_t *y)
-{
-	const json_t *p, *other;
-	size_t i;
-
-	json_array_foreach(json_object_get(x, "paths"), i, p) {
-		other = is_listed(p) ? path_named(y, name_of(p)) : NULL;
-		if (!other || strcmp(blob_of(p), blob_of(other)) != 0)
-			return 0;
-		if (!*blob_of(p) && (*status_of(p) != 'D' || *status_of(other) != 'D'))
-			return 0;
-	}
-	return has_paths(x);
-}
-
 static int add_common(const json_t *x, const json_t *y, struct converge *out)
 {
 	const json_t *p;
@@ -257,8 +241,7 @@ static int judge_blobs(const json_t *x, const json_t *y, struct converge *out)
 	return err;
 }
 
-/* Words that somebody chose: several, and not those that git writes. */
-static int is_telling(const char *subject)
+int converge_telling(const char *subject)
 {
 	static const char *const common[] = { "Merge ", "Revert ", "fixup! ", "squash! ",
 					      "amend! " };
@@ -288,7 +271,7 @@ static int judge_subject(const json_t *x, const json_t *y, struct converge *out)
 	size_t i;
 	int err = 0;
 
-	if (!same_text(x, y, "subject") || !is_telling(event_text(x, "subject")))
+	if (!same_text(x, y, "subject") || !converge_telling(event_text(x, "subject")))
 		return 0;
 	out->kinds |= CONVERGE_SUBJECT;
 	if (has_paths(x) != has_paths(y))
@@ -299,6 +282,22 @@ static int judge_subject(const json_t *x, const json_t *y, struct converge *out)
 		if (!err && is_listed(p))
 			err = add_name(out, name_of(p));
 	return err;
+}
+
+/* Is what X did to every path of it what Y did there, too, and not knowingly after it? */
+static int is_within(const json_t *x, const json_t *y)
+{
+	const json_t *p, *other;
+	size_t i;
+
+	json_array_foreach(json_object_get(x, "paths"), i, p) {
+		other = is_listed(p) ? path_named(y, name_of(p)) : NULL;
+		if (!other || goes_on(x, y, name_of(p)) || strcmp(blob_of(p), blob_of(other)) != 0)
+			return 0;
+		if (!*blob_of(p) && (*status_of(p) != 'D' || *status_of(other) != 'D'))
+			return 0;
+	}
+	return has_paths(x);
 }
 
 /* What they have in common that is more than a place. */

@@ -42,6 +42,9 @@ void converge_release(struct converge *c);
 struct buf;
 void converge_say(unsigned kinds, struct buf *out);
 
+/* Is SUBJECT words that somebody chose: several, and not those that git writes? */
+int converge_telling(const char *subject);
+
 /* The grant under which the commit was made, of those in it: named, else covering the most. */
 const json_t *converge_grant(const json_t *commit);
 

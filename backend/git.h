@@ -128,6 +128,13 @@ struct git_where {
  */
 int git_where(const char *path, struct git_where *out, struct buf *says);
 
+/*
+ * Who asks more than once holds the library meanwhile: starting it takes some ms. 0, or -errno and
+ * SAYS; each hold is let go of.
+ */
+int git_hold(struct buf *says);
+void git_let_go(void);
+
 /* Frees what git_where made and zeroes *w; harmless on a zeroed one. */
 void git_where_release(struct git_where *w);
 

@@ -1,9 +1,12 @@
 /* Which commits a scan begins at, and which files say that they are others now. */
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <fts.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "backend/clean.h"
@@ -11,10 +14,34 @@
 #include "backend/text.h"
 
 #define HEADS "refs/heads/"
+#define WATCH_MOST 1000 /* who compares them does that often */
 
 /* --- what is watched --- */
 
-/* WATCH has the paths as keys: each once, in order of adding. */
+/* Do times tell, there, what another process has written? Not of what other machines write, too. */
+static int is_local(const char *path)
+{
+	static const unsigned long known[] = {
+		EXT4_SUPER_MAGIC,	 XFS_SUPER_MAGIC,
+		BTRFS_SUPER_MAGIC,	 TMPFS_MAGIC,
+		OVERLAYFS_SUPER_MAGIC,	 F2FS_SUPER_MAGIC,
+		0x2fc12fc1 /* of ZFS */, 0xca451a4e /* of bcachefs */
+	};
+	struct statfs fs;
+
+	for (size_t i = 0; statfs(path, &fs) == 0 && i < sizeof(known) / sizeof(known[0]); i++)
+		if (((unsigned long)fs.f_type & 0xffffffff) == known[i])
+			return 1;
+	return 0;
+}
+
+struct watched {
+	struct look *l;
+	const struct git_scan_options *o;
+	const char *common;
+	json_t *set; /* the paths are its keys: each once, in order of adding */
+};
+
 static int watch(json_t *set, const char *path)
 {
 	AUTO_FREE char *line = strdup(path);
@@ -30,19 +57,44 @@ static int watch_in(json_t *set, const char *dir, const char *name)
 	return path.err ? -ENOMEM : watch(set, path.p);
 }
 
-static int watch_visit(struct look *l, const FTSENT *e, json_t *set)
+static int is_asked(const struct git_scan_options *o, const char *name)
+{
+	for (size_t i = 0; i < o->n_branches; i++) {
+		const char *p = o->branches[i];
+
+		if (strncmp(p, "refs/", 5) == 0 ? fnmatch(p, name, 0) == 0 :
+						  strncmp(name, HEADS, strlen(HEADS)) == 0 &&
+							  fnmatch(p, name + strlen(HEADS), 0) == 0)
+			return 1;
+	}
+	return !o->n_branches;
+}
+
+/* libgit2 lists no ref that it cannot read, as if there were none. */
+static int check_loose(struct watched *w, const char *name)
+{
+	git_reference *ref = NULL;
+	int code = is_asked(w->o, name) ? git_reference_lookup(&ref, w->l->repo, name) : 0;
+
+	git_reference_free(ref);
+	return code && code != GIT_ENOTFOUND && code != GIT_EINVALIDSPEC ?
+		       git_refused(w->l->says, code, name) :
+		       0;
+}
+
+static int watch_visit(struct watched *w, const FTSENT *e)
 {
 	int wrong = e->fts_info == FTS_DNR || e->fts_info == FTS_ERR;
 
 	if (wrong && e->fts_errno != ENOENT)
-		return git_failed(l->says, e->fts_errno == EACCES ? -EACCES : -EIO, e->fts_path);
+		return git_failed(w->l->says, e->fts_errno == EACCES ? -EACCES : -EIO, e->fts_path);
 	if (e->fts_info == FTS_D || e->fts_level == FTS_ROOTLEVEL)
-		return watch(set, e->fts_path);
-	return 0;
+		return watch(w->set, e->fts_path);
+	return e->fts_info == FTS_F ? check_loose(w, e->fts_path + strlen(w->common) + 1) : 0;
 }
 
 /* ROOT, which may not be there, and each directory below it: git writes a ref by a rename in it. */
-static int watch_tree(struct look *l, char *root, json_t *set)
+static int watch_tree(struct watched *w, char *root)
 {
 	char *roots[] = { root, NULL };
 	FTSENT *e;
@@ -50,68 +102,77 @@ static int watch_tree(struct look *l, char *root, json_t *set)
 	int err = 0;
 
 	if (!fts)
-		return git_failed(l->says, -errno, root);
+		return git_failed(w->l->says, -errno, root);
 	while (!err && (errno = 0, e = fts_read(fts)))
-		err = watch_visit(l, e, set);
+		err = watch_visit(w, e);
 	if (!err && errno)
-		err = git_failed(l->says, -errno, root);
+		err = git_failed(w->l->says, -errno, root);
 	(void)fts_close(fts);
 	return err;
 }
 
 /* Whatever the refs are called that match a pattern, they are below the directory before its glob. */
-static int watch_pattern(struct look *l, const char *common, const char *pattern, json_t *set)
+static int watch_pattern(struct watched *w, const char *pattern)
 {
 	AUTO_BUF struct buf root = BUF_INIT;
 	size_t n = strncmp(pattern, "refs/", 5) == 0 ? strcspn(pattern, "*?[\\") : 0;
 
 	while (n && pattern[n - 1] != '/')
 		n--;
-	buf_printf(&root, "%s/%.*s", common, n ? (int)n - 1 : (int)strlen(HEADS) - 1,
+	buf_printf(&root, "%s/%.*s", w->common, n ? (int)n - 1 : (int)strlen(HEADS) - 1,
 		   n ? pattern : HEADS);
 	if (root.err)
 		return -ENOMEM;
 	/* a name of a ref has no ".." */
-	return strstr(pattern, "..") ? 0 : watch_tree(l, root.p, set);
+	return strstr(pattern, "..") ? 0 : watch_tree(w, root.p);
 }
 
-static int watch_worktrees(struct look *l, const char *common, const git_strarray *trees,
-			   json_t *set)
+static int watch_worktrees(struct watched *w, const git_strarray *trees)
 {
 	AUTO_BUF struct buf path = BUF_INIT;
 	int err;
 
-	buf_printf(&path, "%s/worktrees", common);
-	err = path.err ? -ENOMEM : watch(set, path.p);
+	buf_printf(&path, "%s/worktrees", w->common);
+	err = path.err ? -ENOMEM : watch(w->set, path.p);
 	if (!err && access(path.p, R_OK | X_OK) && errno != ENOENT)
-		err = git_failed(l->says, -errno, path.p);
+		err = git_failed(w->l->says, -errno, path.p);
 	for (size_t i = 0; i < trees->count && !err; i++) {
 		buf_clear(&path);
-		buf_printf(&path, "%s/worktrees/%s", common, trees->strings[i]);
-		err = path.err ? -ENOMEM : watch_in(set, path.p, "HEAD");
+		buf_printf(&path, "%s/worktrees/%s", w->common, trees->strings[i]);
+		err = path.err ? -ENOMEM : watch_in(w->set, path.p, "HEAD");
 	}
+	return err;
+}
+
+static int watch_all(struct watched *w, const git_strarray *trees)
+{
+	int err = watch_in(w->set, w->common, "HEAD");
+
+	if (!err)
+		err = watch_in(w->set, w->common, "packed-refs");
+	if (!err)
+		err = watch_worktrees(w, trees);
+	if (!err && !w->o->n_branches)
+		err = watch_pattern(w, HEADS);
+	for (size_t i = 0; i < w->o->n_branches && !err; i++)
+		err = watch_pattern(w, w->o->branches[i]);
 	return err;
 }
 
 static int put_watch(struct look *l, const char *common, const git_strarray *trees,
 		     const struct git_scan_options *o, json_t *out)
 {
-	json_t *set = json_object(), *list = json_array(), *value;
+	struct watched w = { l, o, common, json_object() };
+	json_t *list = json_array(), *value;
 	const char *path;
-	int err = json_object_set_new(out, "watch", list) ? -ENOMEM : watch_in(set, common, "HEAD");
+	int err = json_object_set_new(out, "watch", list) ? -ENOMEM : watch_all(&w, trees);
 
-	if (!err)
-		err = watch_in(set, common, "packed-refs");
-	if (!err)
-		err = watch_worktrees(l, common, trees, set);
-	if (!err && !o->n_branches)
-		err = watch_pattern(l, common, HEADS, set);
-	for (size_t i = 0; i < o->n_branches && !err; i++)
-		err = watch_pattern(l, common, o->branches[i], set);
-	json_object_foreach(set, path, value)
+	json_object_foreach(w.set, path, value)
 		if (!err && json_array_append_new(list, json_string(path)))
 			err = -ENOMEM;
-	json_decref(set);
+	json_decref(w.set);
+	if (json_array_size(list) > WATCH_MOST || !is_local(common))
+		(void)json_array_clear(list);
 	return err;
 }
 
@@ -143,8 +204,8 @@ static int put_ref(struct look *l, json_t *heads, const char *name)
 	git_reference *ref, *last = NULL;
 	int code = git_reference_lookup(&ref, l->repo, name), err;
 
-	if (code == GIT_ENOTFOUND)
-		return 0; /* gone meanwhile */
+	if (code == GIT_ENOTFOUND || code == GIT_EINVALIDSPEC)
+		return 0; /* gone meanwhile; a file that no ref can be called like, git passes it over, too */
 	if (code)
 		return git_refused(l->says, code, name);
 	code = git_reference_resolve(&last, ref);

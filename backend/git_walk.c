@@ -46,7 +46,6 @@ struct walk {
 	struct heap queue, spreading; /* the latter only a stack */
 	uint32_t want;		      /* the walk goes on while a queued commit lacks one of them */
 	size_t open;		      /* how many do */
-	int turned;		      /* a commit was taken for new and is not */
 };
 
 /* --- arrays --- */
@@ -187,7 +186,6 @@ static int mark(struct walk *w, struct commit *c, uint32_t marks)
 
 	if ((c->marks & marks) == marks)
 		return 0;
-	w->turned |= (c->marks & (READ | KNOWN)) == READ && (marks & KNOWN);
 	c->marks |= marks;
 	if (c->marks & QUEUED)
 		w->open -= (size_t)(was_open && !is_open(w, c));
@@ -286,19 +284,16 @@ static int mark_below(struct walk *w, uint32_t *want)
 }
 
 /*
- * Only known ones are queued now, but one of them may be a descendant of what was taken for new. Not
- * if it is an ancestor of all the oldest of these, and that shows after a few more steps, where
- * the branches parted. Where marks have turned there are other oldest ones: read all, then.
+ * Only known ones are queued now, but one of them may be a descendant of what was taken for new. None
+ * is once all are ancestors of each of the oldest new ones: whatever is new lies above one of these,
+ * taken for new by mistake or not. That shows after a few more steps, where the branches parted.
  */
 static int settle(struct walk *w)
 {
 	uint32_t want;
 	int err = mark_below(w, &want);
 
-	w->turned = 0;
-	if (!err)
-		err = walk_until(w, want);
-	return err || !w->turned ? err : walk_until(w, EVERYTHING);
+	return err ? err : walk_until(w, want);
 }
 
 static int start_at(struct walk *w, const char *hex, uint32_t marks)

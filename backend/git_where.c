@@ -8,17 +8,20 @@
 #include "backend/clean.h"
 #include "backend/git_impl.h"
 
-/* A path on its way: dir is there and really called so, rest is what follows it. */
+/*
+ * A path on its way: dir is there and really called so, rest is what follows it, without a slash
+ * at either end. dir: owned.
+ */
 struct way {
-	char *dir, *rest; /* owned; rest without a slash at either end */
+	char *dir;
+	struct buf rest;
 	struct buf *says;
 };
 
 static void way_release(struct way *w)
 {
 	free(w->dir);
-	free(w->rest);
-	w->dir = w->rest = NULL;
+	buf_free(&w->rest);
 }
 
 /* --- the path as it really is --- */
@@ -71,10 +74,13 @@ static size_t before_last(const char *path, size_t n)
 static int real_directory(const char *path, size_t n, char **out)
 {
 	AUTO_FREE char *front = n ? strndup(path, n) : strdup(".");
-	AUTO_FREE char *found = front ? realpath(front, NULL) : NULL;
+	AUTO_FREE char *found = NULL;
 
+	if (!front)
+		return -ENOMEM;
+	found = realpath(front, NULL);
 	if (!found)
-		return front ? -errno : -ENOMEM;
+		return -errno;
 	if (!is_directory(found))
 		return -ENOTDIR;
 	*out = found;
@@ -88,19 +94,20 @@ static int real_directory(const char *path, size_t n, char **out)
  */
 static int way_find(struct way *w, const char *path, size_t n)
 {
-	AUTO_BUF struct buf rest = BUF_INIT;
 	int err;
 
-	while ((err = real_directory(path, n, &w->dir))) {
+	while ((err = real_directory(path, n, &w->dir)), !w->dir) {
 		if ((err != -ENOENT && err != -ENOTDIR) || n == 0 || (n == 1 && *path == '/'))
-			return git_failed(w->says, err, path);
+			break;
 		n = before_last(path, n);
 	}
-	err = add_names(&rest, path + n);
-	if (err == -EINVAL)
-		return git_sorry(w->says, err, path, "has a .. behind what is not there");
-	w->rest = err ? NULL : buf_detach(&rest);
-	return w->rest ? 0 : -ENOMEM;
+	if (!w->dir) {
+		(void)git_failed(w->says, err, path);
+		return err ? err : -EIO;
+	}
+	err = add_names(&w->rest, path + n);
+	return err == -EINVAL ? git_sorry(w->says, err, path, "has a .. behind what is not there") :
+				err;
 }
 
 /* --- the repository --- */
@@ -149,9 +156,9 @@ static int find_inside(const struct way *w, struct git_where *out)
 	if (!dir)
 		return git_sorry(w->says, -EINVAL, w->dir, "is in no work tree");
 	buf_str(&inside, dir);
-	if (*dir && *w->rest)
+	if (*dir && w->rest.n)
 		buf_char(&inside, '/');
-	buf_str(&inside, w->rest);
+	buf_str(&inside, buf_text(&w->rest));
 	if (names_git(buf_text(&inside)))
 		return git_sorry(w->says, -EINVAL, w->dir, "is in a git directory");
 	out->inside = buf_detach(&inside);
@@ -195,7 +202,7 @@ static int is_tracked_link(git_repository *repo, const char *path)
 static int look_at(const char *path, int is_link, struct git_where *out, int *tracked,
 		   struct buf *says)
 {
-	struct way w = { .says = says };
+	struct way w = { NULL, BUF_INIT, says };
 	struct git_where found = { NULL, NULL, NULL };
 	git_repository *repo = NULL;
 	int err = way_find(&w, path, is_link ? before_last(path, strlen(path)) : strlen(path));
@@ -241,6 +248,16 @@ static int where(const char *path, struct git_where *out, struct buf *says)
 		end = realpath(path, NULL);
 	}
 	return look_at(end ? end : path, 0, out, &tracked, says);
+}
+
+int git_hold(struct buf *says)
+{
+	return git_library_init(says);
+}
+
+void git_let_go(void)
+{
+	(void)git_libgit2_shutdown();
 }
 
 int git_where(const char *path, struct git_where *out, struct buf *says)

@@ -34,14 +34,23 @@ static const struct {
 	const char *name;
 	enum sql rows;
 } dumps[] = {
-	{ "tasks", SQL_DUMP_TASKS },	     { "finished", SQL_DUMP_FINISHED },
-	{ "attrs", SQL_DUMP_ATTRS },	     { "needs", SQL_DUMP_NEEDS },
-	{ "artifacts", SQL_DUMP_ARTIFACTS }, { "sessions", SQL_DUMP_SESSIONS },
-	{ "members", SQL_DUMP_MEMBERS },     { "grants", SQL_DUMP_GRANTS },
-	{ "things", SQL_DUMP_THINGS },	     { "anchors", SQL_DUMP_ANCHORS },
-	{ "locks", SQL_DUMP_LOCKS },	     { "commits", SQL_DUMP_COMMITS },
-	{ "bases", SQL_DUMP_BASES },	     { "commit_paths", SQL_DUMP_COMMIT_PATHS },
-	{ "incidents", SQL_DUMP_INCIDENTS }, { "incident_commits", SQL_DUMP_INCIDENT_COMMITS },
+	{ "tasks", SQL_DUMP_TASKS },
+	{ "finished", SQL_DUMP_FINISHED },
+	{ "attrs", SQL_DUMP_ATTRS },
+	{ "needs", SQL_DUMP_NEEDS },
+	{ "artifacts", SQL_DUMP_ARTIFACTS },
+	{ "sessions", SQL_DUMP_SESSIONS },
+	{ "members", SQL_DUMP_MEMBERS },
+	{ "grants", SQL_DUMP_GRANTS },
+	{ "things", SQL_DUMP_THINGS },
+	{ "anchors", SQL_DUMP_ANCHORS },
+	{ "locks", SQL_DUMP_LOCKS },
+	{ "commits", SQL_DUMP_COMMITS },
+	{ "bases", SQL_DUMP_BASES },
+	{ "commit_paths", SQL_DUMP_COMMIT_PATHS },
+	{ "commit_holders", SQL_DUMP_COMMIT_HOLDERS },
+	{ "incidents", SQL_DUMP_INCIDENTS },
+	{ "incident_commits", SQL_DUMP_INCIDENT_COMMITS },
 };
 #define DUMPS (sizeof(dumps) / sizeof(dumps[0]))
 

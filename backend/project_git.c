@@ -20,7 +20,7 @@ static void add_path(struct tx *tx, int64_t commit, const json_t *path)
 
 void project_commit(struct tx *tx, json_t *e)
 {
-	const json_t *path;
+	const json_t *path, *holder;
 	size_t i;
 
 	RUN(Q(COMMIT_ADD), I(event_int(e, "seq")), I(event_int(e, "repo_id")),
@@ -31,6 +31,8 @@ void project_commit(struct tx *tx, json_t *e)
 	    T(event_text(e, "loose")), I(json_is_true(json_object_get(e, "first"))));
 	json_array_foreach(json_object_get(e, "paths"), i, path)
 		add_path(tx, event_int(e, "seq"), path);
+	json_array_foreach(json_object_get(e, "holders"), i, holder)
+		RUN(Q(COMMIT_HOLDER_ADD), T(json_string_value(holder)), I(event_int(e, "seq")));
 }
 
 /* Where the branches are now. */

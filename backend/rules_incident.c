@@ -17,10 +17,12 @@
 #include "backend/rules.h"
 #include "backend/text.h"
 
-#define CANDIDATES 64
-#define LESSONS 64 /* lines */
+#define CANDIDATES 128
+#define OF_A_SESSION 2 /* by one sign, the last ones */
+#define LESSONS 64     /* lines, as the next */
 #define PATHS_SHOWN 100
-#define ARTIFACTS_ASKED 32 /* of a grant: who else wrote into them */
+#define HELD_SHOWN 200
+#define COMMITS_SHOWN 20
 
 /* --- who may be a twin --- */
 
@@ -42,7 +44,16 @@ static void add_candidate(struct candidates *c, int64_t id)
 		c->ids[c->n++] = id;
 }
 
-/* Run a statement that names others; ?1 to ?4 are the same for all. */
+/* Has MET no more than a few of the session yet? */
+static int is_wanted(json_t *met, const char *session)
+{
+	json_int_t n = event_int(met, session);
+
+	(void)json_object_set_new(met, session, json_integer(n + 1));
+	return n < OF_A_SESSION;
+}
+
+/* Run a statement that names others; ?1 to ?5 are the same for all, KEY and NAME may be NULL. */
 static void find(struct candidates *c, enum sql sql, const char *key, const char *name)
 {
 	struct bind q[] = { { .type = 'q', .i = sql },
@@ -50,17 +61,20 @@ static void find(struct candidates *c, enum sql sql, const char *key, const char
 			    I(c->from),
 			    I(c->to),
 			    T(c->session),
+			    I(c->oldest),
 			    T(key),
 			    T(name),
-			    I(c->oldest),
 			    { .type = 0 } };
+	json_t *met = json_object();
 	AUTO_ROWS *r = NULL;
 
 	if (!name)
-		q[6].type = 0;
+		q[key ? 7 : 6].type = 0;
 	r = db_rows_bound(c->tx->db, q);
 	while (rows_next(r) > 0)
-		add_candidate(c, rows_int(r, 0));
+		if (is_wanted(met, rows_text(r, 1)))
+			add_candidate(c, rows_int(r, 0));
+	json_decref(met);
 }
 
 static void find_by_paths(struct candidates *c)
@@ -82,20 +96,18 @@ static void find_by_paths(struct candidates *c)
 	}
 }
 
-/* What others wrote into its claims, and it into theirs. */
+/* Those whose claims it is in, and those that are in its own session's. */
 static void find_by_claims(struct candidates *c)
 {
-	const json_t *v, *g;
-	size_t i, j;
+	const json_t *v;
+	size_t i;
 
 	json_array_foreach(json_object_get(c->commit, "holders"), i, v)
 		find(c, SQL_OTHERS_SESSION, json_string_value(v), NULL);
-	json_array_foreach(json_object_get(c->commit, "grants"), i, g)
-		json_array_foreach(json_object_get(g, "artifacts"), j, v)
-			if (j < ARTIFACTS_ASKED)
-				find(c, SQL_OTHERS_COVERED, json_string_value(v), NULL);
+	find(c, SQL_OTHERS_INSIDE, NULL, NULL);
 }
 
+/* What says the most comes first. */
 static void find_all(struct candidates *c)
 {
 	const json_t *e = c->commit;
@@ -105,9 +117,10 @@ static void find_all(struct candidates *c)
 		find(c, SQL_OTHERS_PATCH, event_text(e, "patch"), NULL);
 	if (*event_text(e, "loose"))
 		find(c, SQL_OTHERS_LOOSE, event_text(e, "loose"), NULL);
-	find(c, SQL_OTHERS_SUBJECT, event_text(e, "subject"), NULL);
-	find_by_paths(c);
 	find_by_claims(c);
+	find_by_paths(c);
+	if (converge_telling(event_text(e, "subject")))
+		find(c, SQL_OTHERS_SUBJECT, event_text(e, "subject"), NULL);
 }
 
 /* --- what is said of it --- */
@@ -154,10 +167,19 @@ static int has_line(const char *text, const char *line)
 	return 0;
 }
 
-/* LINE behind OUT, once. */
-static void add_line(struct buf *out, const char *line)
+static int count_lines(const char *text)
 {
-	if (!has_line(buf_text(out), line))
+	int n = 0;
+
+	for (; (text = strchr(text, '\n')); text++)
+		n++;
+	return n;
+}
+
+/* LINE behind OUT, once, if OUT has less than MOST. */
+static void add_line(struct buf *out, const char *line, int most)
+{
+	if (!has_line(buf_text(out), line) && count_lines(buf_text(out)) < most)
 		buf_line(out, "%s", line);
 }
 
@@ -170,7 +192,7 @@ static void add_commits(const struct pair *p, struct buf *out)
 		buf_printf(&line, "%s %s %s %s", event_text(p->e[i], "commit"), session_of(p, i),
 			   time_text(event_int(p->e[i], "commit_at"), when),
 			   event_text(p->e[i], "subject"));
-		add_line(out, buf_text(&line));
+		add_line(out, buf_text(&line), COMMITS_SHOWN);
 	}
 }
 
@@ -180,8 +202,7 @@ static void add_paths(const struct pair *p, struct buf *out)
 	size_t i;
 
 	json_array_foreach(p->is.paths, i, v)
-		if (i < PATHS_SHOWN)
-			add_line(out, artifact_show(json_string_value(v), p->repo->name));
+		add_line(out, artifact_show(json_string_value(v), p->repo->name), PATHS_SHOWN);
 }
 
 /* The grant of commit I that covers NAME; NULL: none. */
@@ -216,7 +237,7 @@ static void add_held(const struct pair *p, struct buf *out)
 					   (long long)event_int(g, "token"));
 			else
 				buf_char(&line, '-');
-			add_line(out, buf_text(&line));
+			add_line(out, buf_text(&line), HELD_SHOWN);
 		}
 	}
 }
@@ -379,6 +400,12 @@ static json_t *why_for(const struct pair *p, const struct record *r, int i)
 	return json_string(buf_text(&why));
 }
 
+/* Was it there before the repository was registered? */
+static int is_first(const json_t *commit)
+{
+	return json_is_true(json_object_get(commit, "first"));
+}
+
 static int record_emit(const struct pair *p, struct record *r)
 {
 	AUTO_FREE char *lesson = tx_allocated(json_dumps(r->lesson, JSON_COMPACT));
@@ -406,20 +433,50 @@ static int record_emit(const struct pair *p, struct record *r)
 	(void)json_object_set_new(body, "commit_ids",
 				  json_pack("[O,O]", json_object_get(p->e[0], "seq"),
 					    json_object_get(p->e[1], "seq")));
-	(void)json_object_set_new(body, "whys",
-				  json_pack("[o,o]", why_for(p, r, 0), why_for(p, r, 1)));
+	if (!is_first(p->e[0]) || !is_first(p->e[1])) /* else it is nobody's news */
+		(void)json_object_set_new(body, "whys",
+					  json_pack("[o,o]", why_for(p, r, 0), why_for(p, r, 1)));
 	return tx_emit(p->tx, r->id ? "incident-more" : "incident", body);
+}
+
+/* How much is in a record. */
+struct extent {
+	size_t commits, paths, lessons;
+	unsigned kinds;
+	int64_t first_at, last_at, gap;
+};
+
+static struct extent extent_of(const struct record *r)
+{
+	return (struct extent){ r->commits.n, r->paths.n,  json_array_size(r->lesson),
+				r->kinds,     r->first_at, r->last_at,
+				r->gap };
+}
+
+/*
+ * Is there more to say than once more the same? When there are as many commits as are shown the
+ * next one is no news by itself; that it goes on is, from time to time.
+ */
+static int is_news(const struct extent *was, const struct extent *is, int64_t window)
+{
+	return is->commits != was->commits || is->paths != was->paths ||
+	       is->lessons != was->lessons || is->kinds != was->kinds || is->gap != was->gap ||
+	       is->last_at - was->last_at > window / 4 || was->first_at - is->first_at > window / 4;
 }
 
 static int settle(const struct pair *p, int64_t window)
 {
 	struct record r = { .commits = BUF_INIT, .paths = BUF_INIT, .held = BUF_INIT };
-	int err;
+	struct extent was, is;
+	int err = 0;
 
 	if (!record_find(p, window, &r))
 		record_new(p, &r);
+	was = extent_of(&r);
 	record_add(p, &r);
-	err = record_emit(p, &r);
+	is = extent_of(&r);
+	if (is_news(&was, &is, window))
+		err = record_emit(p, &r);
 	record_free(&r);
 	return err;
 }

@@ -48,7 +48,7 @@ static json_t *named_paths(const char *repo, const json_t *seen, json_t *names)
 	return list;
 }
 
-/* Those of the commit's own session; a grant has no more artifacts here than matter. */
+/* Those of the commit's own session. */
 static json_t *own_grants(const json_t *grants, const struct attributed *who)
 {
 	json_t *own = json_array(), *g;
@@ -92,8 +92,8 @@ static json_t *commit_body(const struct thing *repo, const json_t *seen,
 	json_t *body = json_pack(
 		"{s:s,s:I,s:s,s:I,s:s,s:I,s:s,s:s,s:I,s:s}", "repo", repo->name, "repo_id",
 		(json_int_t)repo->id, "commit", event_text(seen, "commit"), "commit_at",
-		(json_int_t)(event_int(seen, "time") * 1000), "author", event_text(seen, "author"),
-		"author_at", (json_int_t)(event_int(seen, "author_time") * 1000), "subject",
+		(json_int_t)commit_ms(seen, "time"), "author", event_text(seen, "author"),
+		"author_at", (json_int_t)commit_ms(seen, "author_time"), "subject",
 		event_text(seen, "subject"), "session", *who->session ? who->session : "-",
 		"session_id", (json_int_t)who->id, "how", who->how);
 
@@ -126,7 +126,9 @@ static int emit_commit(struct tx *tx, const struct thing *repo, const json_t *se
 	return err || !*who.session ? err : rules_converge(tx, repo, tx->seq);
 }
 
-static int observe(struct tx *tx, const struct thing *repo, const json_t *seen, int first)
+/* FIRST: it was there before; MEMO: of commit_grants. */
+static int observe(struct tx *tx, const struct thing *repo, const json_t *seen, int first,
+		   json_t *memo)
 {
 	int64_t known = 0;
 	int err, got = db_int(tx->db, &known, Q(COMMIT_HAS), I(repo->id),
@@ -137,7 +139,7 @@ static int observe(struct tx *tx, const struct thing *repo, const json_t *seen, 
 		return got < 0 ? tx_fail(tx, got) : 0;
 	names = json_array();
 	paths = named_paths(repo->name, seen, names);
-	grants = commit_grants(tx, seen, event_int(seen, "time") * 1000);
+	grants = commit_grants(tx, seen, commit_ms(seen, "time"), memo);
 	err = grants ? emit_commit(tx, repo, seen, first, names, paths, grants) : tx->err;
 	json_decref(names);
 	json_decref(paths);
@@ -183,7 +185,7 @@ static int find_repo(struct tx *tx, int64_t id, struct thing *out)
 /* The daemon's own. TEXT: JSON of fs/scan.c. */
 int rule_observed(struct tx *tx, const struct change *c)
 {
-	json_t *in = json_loadb(c->text, c->n, 0, NULL), *seen;
+	json_t *in = json_loadb(c->text, c->n, 0, NULL), *memo = NULL, *seen;
 	struct thing repo;
 	int first, err = 0, got = in ? find_repo(tx, event_int(in, "repo_id"), &repo) : 0;
 	size_t i;
@@ -194,11 +196,13 @@ int rule_observed(struct tx *tx, const struct change *c)
 				 tx_refuse(tx, ESTALE, "nothing to do", "that repository is gone");
 	}
 	first = !is_same(tx, repo.id, in, "gitdir");
+	memo = json_object();
 	json_array_foreach(json_object_get(in, "commits"), i, seen)
 		if (!err)
-			err = observe(tx, &repo, seen, first);
+			err = observe(tx, &repo, seen, first, memo);
 	if (!err)
 		err = emit_scan(tx, &repo, in);
+	json_decref(memo);
 	json_decref(in);
 	return err;
 }

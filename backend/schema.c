@@ -143,6 +143,7 @@ static const char version_4[] =
 	"CREATE INDEX commits_patch ON commits(patch) WHERE patch <> '';"
 	"CREATE INDEX commits_loose ON commits(loose) WHERE loose <> '';"
 	"CREATE INDEX commits_subject ON commits(repo, subject, at) WHERE session <> '';"
+	"CREATE INDEX commits_session ON commits(repo, session, at) WHERE session <> '';"
 	"CREATE INDEX commits_fresh ON commits(repo, id) WHERE first = 0 AND session <> '';"
 	/* name: canonical; status: A M D R, or * for all that is not listed */
 	"CREATE TABLE commit_paths(stem TEXT NOT NULL, cid INTEGER NOT NULL, name TEXT NOT NULL,"
@@ -150,6 +151,9 @@ static const char version_4[] =
 	" PRIMARY KEY(stem, cid, name)) STRICT, WITHOUT ROWID;"
 	"CREATE INDEX commit_paths_commit ON commit_paths(cid);"
 	"CREATE INDEX commit_paths_blob ON commit_paths(blob, cid) WHERE blob <> '';"
+	/* other sessions that held one of its paths when it was committed */
+	"CREATE TABLE commit_holders(session TEXT NOT NULL, cid INTEGER NOT NULL,"
+	" PRIMARY KEY(session, cid)) STRICT, WITHOUT ROWID;"
 	/* What a session has seen of a repository: seq is the last event by then. */
 	"CREATE TABLE bases(session INTEGER NOT NULL, repo INTEGER NOT NULL, seq INTEGER NOT NULL,"
 	" head TEXT NOT NULL, PRIMARY KEY(session, repo)) STRICT, WITHOUT ROWID;"
@@ -235,11 +239,12 @@ int schema_migrate(struct db *db)
 int schema_clear(struct db *db)
 {
 	return db_script(
-		db, "DELETE FROM events; DELETE FROM tasks; DELETE FROM board;"
-		    "DELETE FROM finished; DELETE FROM attrs; DELETE FROM needs;"
-		    "DELETE FROM artifacts; DELETE FROM sessions; DELETE FROM members;"
-		    "DELETE FROM held; DELETE FROM counts; DELETE FROM grants; DELETE FROM things;"
-		    "DELETE FROM idle; DELETE FROM anchors; DELETE FROM locks; DELETE FROM commits;"
-		    "DELETE FROM commit_paths; DELETE FROM bases; DELETE FROM incidents;"
-		    "DELETE FROM incident_commits; DELETE FROM meta WHERE key <> 'copy';");
+		db,
+		"DELETE FROM events; DELETE FROM tasks; DELETE FROM board;"
+		"DELETE FROM finished; DELETE FROM attrs; DELETE FROM needs;"
+		"DELETE FROM artifacts; DELETE FROM sessions; DELETE FROM members;"
+		"DELETE FROM held; DELETE FROM counts; DELETE FROM grants; DELETE FROM things;"
+		"DELETE FROM idle; DELETE FROM anchors; DELETE FROM locks; DELETE FROM commits;"
+		"DELETE FROM commit_paths; DELETE FROM commit_holders; DELETE FROM bases; DELETE FROM incidents;"
+		"DELETE FROM incident_commits; DELETE FROM meta WHERE key <> 'copy';");
 }

@@ -264,6 +264,7 @@ SQL(RUNS_OF, RUN_COLUMNS "WHERE probe = ? AND shadow = ? ORDER BY id")
 SQL(COMMIT_ADD, "INSERT INTO commits(id, repo, oid, at, author, author_at, subject, session, session_id, how, patch, loose, first)"
     " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
 SQL(COMMIT_PATH_ADD, "INSERT OR IGNORE INTO commit_paths(stem, cid, name, status, blob, size) VALUES(?, ?, ?, ?, ?, ?)")
+SQL(COMMIT_HOLDER_ADD, "INSERT OR IGNORE INTO commit_holders(session, cid) VALUES(?, ?)")
 SQL(COMMIT_HAS, "SELECT id FROM commits WHERE repo = ? AND oid = ?")
 #define COMMIT_COLUMNS "SELECT c.id, c.repo, c.oid, c.at, c.author, c.author_at, c.subject, c.session, c.session_id, c.how, c.patch, c.loose, c.first FROM commits c "
 SQL(COMMIT_ROW, COMMIT_COLUMNS "WHERE c.id = ?")
@@ -271,7 +272,7 @@ SQL(COMMITS_LAST, COMMIT_COLUMNS "WHERE c.repo = ? ORDER BY c.at DESC, c.id DESC
 SQL(COMMITS_COUNT, "SELECT count(*) FROM commits WHERE repo = ?")
 SQL(COMMIT_PATHS, "SELECT name, status, blob, size FROM commit_paths WHERE cid = ? ORDER BY name")
 /* The same author at the same second, and the same change: it was picked, rebased, amended. */
-SQL(COMMIT_REWRITTEN, COMMIT_COLUMNS "WHERE c.loose = ?1 AND c.repo = ?2 AND c.author = ?3 AND c.author_at = ?4"
+SQL(COMMIT_REWRITTEN, COMMIT_COLUMNS "WHERE c.loose = ?1 AND c.loose <> '' AND c.repo = ?2 AND c.author = ?3 AND c.author_at = ?4"
     " AND c.session <> '' ORDER BY c.id LIMIT 1")
 /* Grants that were live between ?1 and ?2. */
 SQL(GRANTS_SINCE, "SELECT since FROM grants ORDER BY token LIMIT 1")
@@ -279,18 +280,21 @@ SQL(GRANTS_AT, "SELECT token FROM grants WHERE ended = 0 AND since <= ?2 UNION"
     " SELECT token FROM grants WHERE ended > 0 AND ended >= ?1 AND since <= ?2")
 SQL(EVENT_LINE, "SELECT line FROM events WHERE seq = ?")
 SQL(TASK_EVENTS, "SELECT line FROM events WHERE task = ?1 AND task > 0 AND seq > ?2 AND seq <= ?3 ORDER BY seq")
-/* Commits of others near ?2 and ?3 (ms), by what they have in common with one of session ?4. */
+/* Commits of others near ?2 and ?3 (ms), by what they have in common with one of session ?4; the last first. */
 #define OTHERS " c.repo = ?1 AND c.at BETWEEN ?2 AND ?3 AND c.session <> ?4 AND c.session <> ''"
-SQL(OTHERS_PATCH, "SELECT c.id FROM commits c WHERE c.patch = ?5 AND" OTHERS " LIMIT 20")
-SQL(OTHERS_LOOSE, "SELECT c.id FROM commits c WHERE c.loose = ?5 AND" OTHERS " LIMIT 20")
-SQL(OTHERS_SUBJECT, "SELECT c.id FROM commits c WHERE c.subject = ?5 AND" OTHERS " LIMIT 20")
+#define OTHERS_LAST " ORDER BY c.id DESC LIMIT 256"
+SQL(OTHERS_PATCH, "SELECT c.id, c.session FROM commits c INDEXED BY commits_patch WHERE c.patch = ?6 AND c.patch <> '' AND" OTHERS OTHERS_LAST)
+SQL(OTHERS_LOOSE, "SELECT c.id, c.session FROM commits c INDEXED BY commits_loose WHERE c.loose = ?6 AND c.loose <> '' AND" OTHERS OTHERS_LAST)
+SQL(OTHERS_SUBJECT, "SELECT c.id, c.session FROM commits c WHERE c.subject = ?6 AND" OTHERS OTHERS_LAST)
 SQL(OTHERS_FIRST, "SELECT min(id) FROM commits WHERE repo = ?1 AND at BETWEEN ?2 AND ?3")
-SQL(OTHERS_PATH, "SELECT c.id FROM commit_paths p CROSS JOIN commits c ON c.id = p.cid WHERE p.stem = ?5 AND p.cid >= ?7"
-    " AND p.name = ?6 AND" OTHERS " LIMIT 20")
-SQL(OTHERS_BLOB, "SELECT c.id FROM commit_paths p CROSS JOIN commits c ON c.id = p.cid WHERE p.blob = ?5 AND p.blob <> '' AND"
-    " p.cid >= ?7 AND p.name <> ?6 AND" OTHERS " LIMIT 20")
-SQL(OTHERS_SESSION, "SELECT c.id FROM commits c WHERE c.session = ?5 AND" OTHERS " LIMIT 20")
-SQL(OTHERS_COVERED, "SELECT DISTINCT c.id FROM commits c CROSS JOIN commit_paths p ON p.cid = c.id WHERE" OTHERS " AND overlaps(p.name, ?5) LIMIT 20")
+SQL(OTHERS_PATH, "SELECT c.id, c.session FROM commit_paths p CROSS JOIN commits c ON c.id = p.cid WHERE p.stem = ?6 AND p.cid >= ?5"
+    " AND p.name = ?7 AND" OTHERS " ORDER BY p.cid DESC LIMIT 256")
+SQL(OTHERS_BLOB, "SELECT c.id, c.session FROM commit_paths p CROSS JOIN commits c ON c.id = p.cid WHERE p.blob = ?6 AND p.blob <> '' AND"
+    " p.cid >= ?5 AND p.name <> ?7 AND" OTHERS " ORDER BY p.cid DESC LIMIT 256")
+/* by session ?6, whose claim it is in; and those that are in a claim of ?4 */
+SQL(OTHERS_SESSION, "SELECT c.id, c.session FROM commits c WHERE c.session = ?6 AND" OTHERS OTHERS_LAST)
+SQL(OTHERS_INSIDE, "SELECT c.id, c.session FROM commit_holders h CROSS JOIN commits c ON c.id = h.cid WHERE h.session = ?4 AND h.cid >= ?5 AND"
+    OTHERS " ORDER BY h.cid DESC LIMIT 256")
 /* bases */
 SQL(BASE_SET, "INSERT OR REPLACE INTO bases(session, repo, seq, head) VALUES(?, ?, ?, ?)")
 SQL(BASE_SEQ, "SELECT seq FROM bases WHERE session = ? AND repo = ?")
@@ -312,13 +316,15 @@ SQL(FRESH_BELOW, "SELECT p.cid, p.name FROM commit_paths p CROSS JOIN commits c 
 /* incidents */
 SQL(INCIDENT_SET, "INSERT INTO incidents(id, n, repo, a, b, first_at, last_at, gap, cost, kinds, commits, paths, held, lesson)"
     " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT(id) DO UPDATE SET last_at = ?7, first_at = ?6,"
-    " gap = ?8, cost = ?9, kinds = ?10, commits = ?11, paths = ?12, held = ?13, lesson = ?14")
+    " gap = ?8, cost = ?9, kinds = ?10, commits = ?11, paths = ?12, held = ?13,"
+    " applied = CASE WHEN lesson = ?14 THEN applied ELSE 0 END, lesson = ?14")
 SQL(INCIDENT_APPLIED, "UPDATE incidents SET applied = ? WHERE id = ?")
 SQL(INCIDENT_COMMIT_ADD, "INSERT OR IGNORE INTO incident_commits(incident, cid) VALUES(?, ?)")
 SQL(INCIDENT_COMMITS, "SELECT cid FROM incident_commits WHERE incident = ? ORDER BY cid")
 #define INCIDENT_COLUMNS "SELECT i.id, i.n, i.repo, i.a, i.b, i.first_at, i.last_at, i.gap, i.cost, i.kinds, i.commits, i.paths, i.held, i.lesson, i.applied FROM incidents i "
 SQL(INCIDENT, INCIDENT_COLUMNS "WHERE i.id = ?")
-SQL(INCIDENT_OF, INCIDENT_COLUMNS "WHERE i.repo = ?1 AND ((i.a = ?2 AND i.b = ?3) OR (i.a = ?3 AND i.b = ?2)) ORDER BY i.id DESC LIMIT 1")
+SQL(INCIDENT_OF, INCIDENT_COLUMNS "WHERE i.id = max(coalesce((SELECT max(id) FROM incidents WHERE repo = ?1 AND a = ?2 AND b = ?3), 0),"
+    " coalesce((SELECT max(id) FROM incidents WHERE repo = ?1 AND a = ?3 AND b = ?2), 0))")
 SQL(INCIDENT_LAST, "SELECT max(n) FROM incidents")
 SQL(INCIDENTS_COUNT, "SELECT count(*) FROM incidents")
 SQL(INCIDENTS_SINCE, "SELECT count(*) FROM incidents WHERE last_at >= ?")
@@ -466,6 +472,7 @@ SQL(DUMP_GRANTS,
 SQL(DUMP_COMMITS, "SELECT id || '|' || repo || '|' || oid || '|' || at || '|' || author || '|' || author_at || '|' || subject || '|' || session"
     " || '|' || session_id || '|' || how || '|' || patch || '|' || loose || '|' || first FROM commits ORDER BY id")
 SQL(DUMP_COMMIT_PATHS, "SELECT cid || '|' || stem || '|' || name || '|' || status || '|' || blob || '|' || size FROM commit_paths ORDER BY cid, name")
+SQL(DUMP_COMMIT_HOLDERS, "SELECT cid || '|' || session FROM commit_holders ORDER BY cid, session")
 SQL(DUMP_BASES, "SELECT session || '|' || repo || '|' || seq || '|' || head FROM bases ORDER BY session, repo")
 SQL(DUMP_INCIDENTS, "SELECT id || '|' || n || '|' || repo || '|' || a || '|' || b || '|' || first_at || '|' || last_at || '|' || gap || '|' || cost || '|' ||"
     " kinds || '|' || commits || '|' || paths || '|' || held || '|' || lesson || '|' || applied FROM incidents ORDER BY id")

@@ -16,6 +16,8 @@ struct prepared {
 	int err;       /* of one of them, where that matters */
 	int64_t until; /* ms since boot: the claim is not kept waiting longer; 0: for ever */
 	struct child *child;
+	json_t *ask;	   /* the program, while it waits its turn */
+	child_fn *done;	   /* what gets its answer */
 	struct buf output; /* of it */
 	json_t *header;	   /* of a repository's path */
 	struct prepared *prev, *next;
@@ -25,7 +27,10 @@ struct prepared {
 void prepare_done(struct prepared *p, int err);
 /* The repository, other than P's, that is about to be at GITDIR: looked at, not decided. 0: none. */
 int64_t prepare_coming(const struct prepared *p, const char *gitdir);
-/* Run `coordfs ARGV..`; DONE gets what it printed in p->output. 0, or refused. */
+/*
+ * Run `coordfs ARGV..`, the uid's turn come; DONE gets what it printed in p->output. 0, or
+ * refused.
+ */
 int prepare_run(struct prepared *p, json_t *argv, child_fn *done);
 
 #endif

@@ -64,14 +64,6 @@ static int repo_coming(struct prepared *p, const char *gitdir, char name[NAME_BU
 
 /* --- the path of a repository --- */
 
-/* Is PATH the mount, or in it? */
-static int is_ours(const struct request *r, const char *path)
-{
-	size_t n = strlen(r->fs->mountpoint);
-
-	return n && strncmp(path, r->fs->mountpoint, n) == 0 && (!path[n] || path[n] == '/');
-}
-
 static int check_header(struct prepared *p)
 {
 	const char *gitdir = event_text(p->header, "gitdir");
@@ -80,7 +72,7 @@ static int check_header(struct prepared *p)
 	if (!*gitdir)
 		return request_refuse(p->r, EINVAL, "echo /absolute/path > repos/NAME/path",
 				      "what is there could not be understood");
-	if (is_ours(p->r, gitdir))
+	if (scan_is_ours(p->r->fs, gitdir))
 		return request_refuse(p->r, EINVAL, "keep it elsewhere",
 				      "a repository in this mount cannot be looked at by it");
 	if (repo_at(p->r, gitdir, p->r->change->thing, name) || repo_coming(p, gitdir, name))
@@ -97,7 +89,6 @@ static void on_header(json_t *result, void *arg)
 	const char *why = failure_of(result);
 	int err = 0;
 
-	p->child = NULL;
 	(void)store_read_begin(p->r->fs->store);
 	if (*why) {
 		err = scan_errno(why);
@@ -171,7 +162,7 @@ static int say_where(struct prepared *p, const json_t *said, struct buf *out)
 	const char *error = event_text(said, "error"), *inside = event_text(said, "inside");
 	char name[NAME_BUFFER];
 
-	if (!*error && is_ours(p->r, event_text(said, "gitdir")))
+	if (!*error && scan_is_ours(p->r->fs, event_text(said, "gitdir")))
 		error = "it is in this mount";
 	if (*error || !repo_at(p->r, event_text(said, "gitdir"), 0, name))
 		return request_refuse(
@@ -220,7 +211,6 @@ static void on_where(json_t *result, void *arg)
 	const char *why = failure_of(result);
 	int err;
 
-	p->child = NULL;
 	(void)store_read_begin(p->r->fs->store);
 	err = *why ? request_refuse(p->r, EIO, "write a path in the task's repo",
 				    "where the absolute paths are could not be seen: %s", why) :
@@ -243,6 +233,9 @@ int prepare_artifacts(struct prepared *p)
 	}
 	(void)json_array_append_new(argv, json_string("--"));
 	got = argv ? add_paths(p, argv) : -ENOMEM;
+	if (!got && geteuid() != 0 && p->r->uid != geteuid()) /* it cannot be looked as that user */
+		got = request_refuse(p->r, EINVAL, "write a path in the task's repo",
+				     "absolute paths are for the owner of this mount alone");
 	if (got) {
 		json_decref(argv);
 		return got;

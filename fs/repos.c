@@ -64,10 +64,14 @@ static int look_now(struct request *r, int64_t id)
 
 static int scan_store(struct request *r, int64_t id, const char *text, size_t n, int append)
 {
-	(void)text;
-	(void)n;
+	int err = line_check(text, n && text[n - 1] == '\n' ? n - 1 : n);
+
 	(void)append;
-	return look_now(r, id);
+	if (!err)
+		return look_now(r, id);
+	(void)request_identify(r, 0);
+	return request_refuse(r, -err, "touch repos/NAME/scan",
+			      "what is written here counts for nothing, but this is no text");
 }
 
 /* "trailer Coord-Session" as one word. */

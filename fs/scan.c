@@ -3,10 +3,13 @@
  * writer share their states; what is recorded is decided in backend/rules_observe.c.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <syslog.h>
 #include <time.h>
@@ -112,35 +115,55 @@ static void hash_in(uint64_t *h, uint64_t v)
 }
 
 /* Since when a file of that time might have been changed again at the same time. */
-static int is_racy(const struct timespec *mtime, const struct timespec *now)
+static int is_racy(const struct statx_timestamp *mtime, const struct timespec *now)
 {
-	int64_t age =
-		(now->tv_sec - mtime->tv_sec) * 1000 + (now->tv_nsec - mtime->tv_nsec) / 1000000;
+	int64_t age = (now->tv_sec - mtime->tv_sec) * 1000 +
+		      (now->tv_nsec - (int64_t)mtime->tv_nsec) / 1000000;
 
 	return age >= -RACY_MS && age < (mtime->tv_nsec ? RACY_MS : COARSE_MS);
+}
+
+/*
+ * What the kernel knows of PATH by itself. No file system is asked, for that may take for ever,
+ * and it may be this one: whoever a repository belongs to can put a link or a mount in the
+ * place of anything in it. 0 or -errno; -EAGAIN: it does not know.
+ */
+static int glance(const char *path, struct statx *st)
+{
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC,
+				.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_CACHED };
+	AUTO_CLOSE int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+
+	if (fd < 0)
+		return -errno;
+	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, st) ? -errno :
+											  0;
 }
 
 static struct stamp stamp_of(const json_t *watch)
 {
 	struct stamp out = { .hash = 1469598103934665603u, .known = json_array_size(watch) > 0 };
 	struct timespec now;
+	struct statx st;
 	const json_t *v;
-	struct stat st;
 	size_t i;
 
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	json_array_foreach(watch, i, v) {
 		const char *path = json_string_value(v);
+		int err = path ? glance(path, &st) : -EINVAL;
 
-		if (!path || stat(path, &st)) {
+		if (err) {
+			out.known &= err == -ENOENT || err == -ENOTDIR;
 			hash_in(&out.hash, 1);
 			continue;
 		}
-		hash_in(&out.hash, (uint64_t)st.st_ino);
-		hash_in(&out.hash, (uint64_t)st.st_size);
-		hash_in(&out.hash, (uint64_t)st.st_mtim.tv_sec);
-		hash_in(&out.hash, (uint64_t)st.st_mtim.tv_nsec);
-		out.racy |= is_racy(&st.st_mtim, &now);
+		hash_in(&out.hash, (uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor);
+		hash_in(&out.hash, st.stx_ino);
+		hash_in(&out.hash, st.stx_size);
+		hash_in(&out.hash, (uint64_t)st.stx_mtime.tv_sec);
+		hash_in(&out.hash, st.stx_mtime.tv_nsec);
+		out.racy |= is_racy(&st.stx_mtime, &now);
 	}
 	return out;
 }
@@ -153,7 +176,7 @@ static int has_moved(const struct repo *p, const struct stamp *old)
 	if (!old->known || old->racy)
 		return 1;
 	now = stamp_of(p->watch);
-	return now.hash != old->hash;
+	return !now.known || now.hash != old->hash;
 }
 
 /* --- which there are --- */
@@ -250,20 +273,31 @@ static void repo_refresh(struct scan_state *s, int64_t id, const char *name)
 static void refresh(struct scan_state *s)
 {
 	AUTO_ROWS *r = db_rows(store_reader(s->fs->store), Q(THINGS), I(THING_REPO));
-	struct repo *p, *next;
+	struct repo *p;
 
 	LL_FOREACH(s->repos, p)
 		p->listed = 0;
 	while (rows_next(r) > 0)
 		repo_refresh(s, rows_int(r, 0), rows_text(r, 2));
-	LL_FOREACH_SAFE(s->repos, p, next) {
-		if (p->listed || p->sending)
-			continue;
-		LL_DELETE(s->repos, p);
-		p->err = -ESTALE;
-		wake(p, 1);
-		repo_free(p);
-	}
+}
+
+/* It was removed. Outside of reads: those who wait are answered. */
+static void repo_end(struct repo *p)
+{
+	LL_DELETE(p->s->repos, p);
+	p->err = -ESTALE;
+	(void)snprintf(p->error, sizeof(p->error), "it was removed meanwhile");
+	wake(p, 1);
+	repo_free(p);
+}
+
+static void end_unlisted(struct scan_state *s)
+{
+	struct repo *p, *next;
+
+	LL_FOREACH_SAFE(s->repos, p, next)
+		if (!p->listed && !p->sending) /* else when that is decided */
+			repo_end(p);
 }
 
 /* --- from time to time --- */
@@ -296,10 +330,13 @@ static void look_again(struct scan_state *s)
 {
 	struct repo *p;
 
+	if (!s->started)
+		return;
 	(void)store_read_begin(s->fs->store);
 	refresh(s);
 	arm(s);
 	store_read_end(s->fs->store);
+	end_unlisted(s);
 	LL_FOREACH(s->repos, p)
 		if (p->path && !p->running && !p->stamp.known && !p->err)
 			run_start(p);
@@ -382,6 +419,17 @@ void scan_start(struct scan_state *s)
 	look_again(s);
 }
 
+void scan_stop(struct scan_state *s)
+{
+	struct repo *p;
+
+	if (!s)
+		return;
+	s->started = 0;
+	LL_FOREACH(s->repos, p)
+		run_clear(p);
+}
+
 void scan_free(struct scan_state *s)
 {
 	struct repo *p, *next;
@@ -443,6 +491,13 @@ void scan_forget(struct scan_state *s, void *arg)
 				w->fn = NULL;
 }
 
+int64_t scan_since(const struct scan_state *s, int64_t repo)
+{
+	const struct repo *p = find_repo(s, repo);
+
+	return p && p->running ? p->began : 0;
+}
+
 void scan_info(const struct scan_state *s, int64_t repo, struct scan_info *out)
 {
 	const struct repo *p = s ? find_repo(s, repo) : NULL;
@@ -461,6 +516,13 @@ void scan_info(const struct scan_state *s, int64_t repo, struct scan_info *out)
 json_t *scan_program(json_t *argv)
 {
 	return json_pack("{s:o,s:i}", "argv", argv, "flags", PROBE_SELF | PROBE_OWNER);
+}
+
+int scan_is_ours(const struct fs *fs, const char *path)
+{
+	size_t n = strlen(fs->mountpoint);
+
+	return n && strncmp(path, fs->mountpoint, n) == 0 && (!path[n] || path[n] == '/');
 }
 
 int scan_errno(const char *sentence)
@@ -638,15 +700,23 @@ static void on_recorded(struct change *c)
 {
 	struct repo *p = c->arg;
 
+	int err = c->result.err;
+	char why[200];
+
 	p->sending = 0;
 	fit_batch(p);
-	if (c->result.err && !p->rc) {
-		p->rc = c->result.err;
-		(void)snprintf(p->says, sizeof(p->says), "could not be recorded: %s",
-			       strerror(-c->result.err));
-	}
 	change_free(c);
-	go_on(p);
+	if (!p->s->started)
+		return;
+	if (err) {
+		(void)snprintf(why, sizeof(why), "what was found could not be recorded: %s",
+			       strerror(-err));
+		give_up(p, err, why);
+	}
+	if (p->listed)
+		go_on(p);
+	else
+		repo_end(p);
 }
 
 /* Let the writer record the batch; DONE: with where the branches are. */
@@ -681,19 +751,23 @@ static int send_batch(struct repo *p, int done)
 	return 0;
 }
 
-static void take_header(struct repo *p, json_t *header)
+/* 0 or -errno. */
+static int take_header(struct repo *p, json_t *header)
 {
 	json_t *watch = json_object_get(header, "watch");
 
+	if (scan_is_ours(p->s->fs, event_text(header, "gitdir")))
+		return -EXDEV;
 	json_decref(p->header);
 	p->header = json_incref(header);
 	if (json_equal(watch, p->watch))
-		return;
+		return 0;
 	/* what it stands for was not looked at before the walk: it is looked at once more */
 	json_decref(p->watch);
 	p->watch = json_incref(watch);
 	p->before = (struct stamp){ 0 };
 	p->again = 1;
+	return 0;
 }
 
 static int take_line(struct repo *p, const char *line, size_t n)
@@ -702,7 +776,7 @@ static int take_line(struct repo *p, const char *line, size_t n)
 	int err = v ? 0 : -EBADMSG;
 
 	if (json_object_get(v, "gitdir")) {
-		take_header(p, v);
+		err = take_header(p, v);
 	} else if (json_object_get(v, "commit")) {
 		if (!p->batch)
 			p->batch = json_array();
@@ -757,6 +831,13 @@ static void give_up(struct repo *p, int err, const char *why)
 	buf_clear(&p->text);
 }
 
+static const char *no_answer(int err)
+{
+	return err == -EXDEV	? "a repository in this mount cannot be looked at by it" :
+	       err == -EMSGSIZE ? "it has too many branches: say which in repos/NAME/branches" :
+				  "coordfs scan printed what is no answer";
+}
+
 static int has_line(const struct repo *p)
 {
 	return p->text.n && memchr(p->text.p, '\n', p->text.n) != NULL;
@@ -772,7 +853,7 @@ static void go_on(struct repo *p)
 	if (!p->rc) {
 		err = take_lines(p);
 		if (err)
-			give_up(p, err, "coordfs scan printed what is no answer");
+			give_up(p, err, no_answer(err));
 	}
 	if (p->rc && p->ended) {
 		run_over(p, p->rc, p->says);

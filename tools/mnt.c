@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include "backend/clean.h"
@@ -40,7 +41,7 @@ static int check(int fd)
 	return err;
 }
 
-int mnt_open(struct mnt *m, const char *given)
+int mnt_try(struct mnt *m, const char *given)
 {
 	const char *dir = mnt_dir(given);
 	int err;
@@ -51,10 +52,17 @@ int mnt_open(struct mnt *m, const char *given)
 		m->dir = realpath(dir, NULL);
 		err = m->dir ? 0 : -errno;
 	}
+	return err;
+}
+
+int mnt_open(struct mnt *m, const char *given)
+{
+	int err = mnt_try(m, given);
+
 	if (err == -EMEDIUMTYPE)
-		warnx("%s is no coordfs mount", dir);
+		warnx("%s is no coordfs mount", mnt_dir(given));
 	else if (err)
-		warnx("no mount at %s: %s", dir, strerror(-err));
+		warnx("no mount at %s: %s", mnt_dir(given), strerror(-err));
 	return err ? TOOL_CANNOT_TELL : 0;
 }
 
@@ -148,6 +156,20 @@ int mnt_write(const struct mnt *m, const char *text, size_t n, const char *path,
 	if (done < 0)
 		return -errno;
 	return (size_t)done == n ? 0 : -EIO;
+}
+
+int mnt_touch(const struct mnt *m, const char *path, ...)
+{
+	char name[MNT_PATH];
+	va_list ap;
+	int err;
+
+	va_start(ap, path);
+	err = path_make(name, path, ap);
+	va_end(ap);
+	if (err)
+		return err;
+	return utimensat(m->fd, name, NULL, 0) ? -errno : 0;
 }
 
 int mnt_has(const struct mnt *m, const char *path, ...)

@@ -36,6 +36,8 @@ const char *mnt_dir(const char *given);
  * standard error what is there instead. M must be closed either way.
  */
 int mnt_open(struct mnt *m, const char *given);
+/* The same without a word: 0 or -errno, -EMEDIUMTYPE when something else is there. */
+int mnt_try(struct mnt *m, const char *given);
 void mnt_close(struct mnt *m);
 
 /* Add the whole text of a file below the mount to OUT. 0 or -errno. */
@@ -49,6 +51,9 @@ int mnt_read_line(const struct mnt *m, char *out, size_t n, const char *path, ..
 /* Write TEXT, N bytes, to a file below the mount, by one write(2). 0 or -errno. */
 int mnt_write(const struct mnt *m, const char *text, size_t n, const char *path, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* Set the times of a file below the mount, as touch does. 0 or -errno. */
+int mnt_touch(const struct mnt *m, const char *path, ...) __attribute__((format(printf, 2, 3)));
 
 /* Is there something at that path below the mount? 1, 0 or -errno. */
 int mnt_has(const struct mnt *m, const char *path, ...) __attribute__((format(printf, 2, 3)));

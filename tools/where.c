@@ -31,7 +31,8 @@ static int become(uid_t uid)
 	(void)setenv("HOME", "/nonexistent", 1);
 	(void)unsetenv("XDG_CONFIG_HOME");
 	if (geteuid() == 0 && uid != 0 &&
-	    (setgroups(0, NULL) || setgid(p ? p->pw_gid : NOBODY) || setuid(uid)))
+	    ((p ? initgroups(p->pw_name, p->pw_gid) : setgroups(0, NULL)) ||
+	     setgid(p ? p->pw_gid : NOBODY) || setuid(uid)))
 		return -1;
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
@@ -77,6 +78,7 @@ static int where_run(int argc, char **argv)
 	static const struct option options[] = { { "as-uid", required_argument, NULL, 'u' },
 						 TOOL_HELP,
 						 TOOL_OPTIONS_END };
+	AUTO_BUF struct buf says = BUF_INIT;
 	int64_t uid = -1;
 	int c, bad = 0;
 
@@ -94,8 +96,13 @@ static int where_run(int argc, char **argv)
 		warn("to become user %lld", (long long)uid);
 		return TOOL_CANNOT_TELL;
 	}
+	if (git_hold(&says)) {
+		warnx("%s", buf_text(&says));
+		return TOOL_CANNOT_TELL;
+	}
 	while (!bad && optind < argc)
 		bad = print(argv[optind++]);
+	git_let_go();
 	if (bad || fflush(stdout) == EOF) {
 		warnx("cannot write the answer");
 		return TOOL_CANNOT_TELL;

@@ -1,4 +1,5 @@
 /* Whose a commit is, as the store says when a scan reports it. */
+#include "backend/commit.h"
 #include "backend/tx.h"
 #include "tests/lib/check.h"
 #include "tests/lib/observing.h"
@@ -32,6 +33,24 @@ static int64_t session_id(void)
 
 	json_decref(e);
 	return id;
+}
+
+/* "SESSION HOW" of the commit called that; static. */
+static const char *whose(const char *name)
+{
+	static char out[256];
+	struct commit c = { .id = 0 };
+	struct rows *r;
+
+	cr_assert_eq(store_read_begin(f.store), 0);
+	r = db_rows(store_reader(f.store), Q(COMMITS_LAST), I(repo), I(-1));
+	while (commit_row(r, &c) > 0)
+		if (strcmp(c.oid, observing_oid(name)) == 0)
+			(void)snprintf(out, sizeof(out), "%s %s", *c.session ? c.session : "-",
+				       c.how);
+	rows_end(&r);
+	store_read_end(f.store);
+	return out;
 }
 
 /* A task in the repository r. */
@@ -336,6 +355,32 @@ Test(commit, an_artifact_that_was_given_up_counts_until_then)
 	assert_whose("s1 holder");
 	see(.commit = "c", .paths = "M a.c", .at = now + 11);
 	assert_whose("- unattributed");
+}
+
+Test(commit, commits_of_one_change_are_each_looked_at_in_their_own_second)
+{
+	int64_t now = held_at_half();
+	json_t *list;
+
+	task("U", "u.c");
+	(void)fixture_hold(&f, s2, "U");
+	fixture_pass(&f, 10 * SECOND);
+	edit(s1, "b.c\n-a.c\n");
+	list = json_pack(
+		"[o,o,o,o]",
+		observing_commit(&f,
+				 &(struct seen){ .commit = "a", .paths = "M a.c", .at = now + 5 }),
+		observing_commit(&f,
+				 &(struct seen){ .commit = "b", .paths = "M a.c", .at = now + 15 }),
+		observing_commit(&f,
+				 &(struct seen){ .commit = "c", .paths = "M u.c", .at = now + 5 }),
+		observing_commit(&f,
+				 &(struct seen){ .commit = "d", .paths = "M u.c", .at = now - 5 }));
+	assert_ok(observing_change(&f, repo, list, NULL));
+	assert_whose("- unattributed");
+	cr_assert_str_eq(whose("a"), "s1 holder");
+	cr_assert_str_eq(whose("b"), "- unattributed");
+	cr_assert_str_eq(whose("c"), "s2 holder");
 }
 
 /* --- by a token it names --- */

@@ -102,6 +102,43 @@ static void assert_is(const char *want)
 
 /* --- what is one piece of work --- */
 
+/* The later session had seen the other's commit, as its base says, and held what it wrote. */
+static void knowingly(const char *seq, const char *base)
+{
+	be(x, "seq", seq);
+	be(y, "base", base);
+	be(y, "grants", HOLDS("r:a"));
+}
+
+Test(converge, going_on_knowingly_under_a_claim_is_none)
+{
+	paths("[['M', 'r:a', 'b1', 9]]", "[['M', 'r:a', 'b2', 9]]");
+	knowingly("40", "41");
+	assert_is("");
+}
+
+Test(converge, a_mode_changed_knowingly_under_a_claim_is_none)
+{
+	paths("[['M', 'r:a', 'b1', 9]]", "[['M', 'r:a', 'b1', 9]]");
+	knowingly("40", "41");
+	assert_is("");
+}
+
+Test(converge, a_claim_without_having_seen_the_other_is_no_excuse)
+{
+	paths("[['M', 'r:a', 'b1', 9]]", "[['M', 'r:a', 'b2', 9]]");
+	knowingly("40", "39");
+	assert_is("path : r:a");
+}
+
+Test(converge, having_seen_the_other_without_a_claim_is_no_excuse)
+{
+	paths("[['M', 'r:a', 'b1', 9]]", "[['M', 'r:a', 'b2', 9]]");
+	knowingly("40", "41");
+	be(y, "grants", "[]");
+	assert_is("path : r:a");
+}
+
 Test(converge, two_commits_that_share_nothing_are_none)
 {
 	paths("[['M', 'r:a', 'b1', 9]]", "[['M', 'r:b', 'b2', 9]]");

@@ -5,6 +5,7 @@
 #include "backend/clean.h"
 #include "backend/schema.h"
 #include "tests/lib/check.h"
+#include "tests/lib/observing.h"
 
 static struct fixture f;
 static char path[320];
@@ -135,4 +136,79 @@ Test(schema, a_file_that_is_no_database_is_refused_and_not_touched)
 	memset(text, 'x', sizeof(text));
 	cr_assert_eq(write(fd, text, sizeof(text)), (ssize_t)sizeof(text));
 	assert_refused_untouched(-ENOTUNIQ, "not a store");
+}
+
+/* --- older ones --- */
+
+/* The store as version 3 had it: without what version 4 made. */
+static void become_version_3(void)
+{
+	run_on_file("DROP TABLE commits; DROP TABLE commit_paths; DROP TABLE commit_holders;"
+		    "DROP TABLE bases; DROP TABLE incidents; DROP TABLE incident_commits;"
+		    "ALTER TABLE sessions DROP COLUMN told; DROP INDEX grants_ended;"
+		    "PRAGMA user_version=3");
+}
+
+/* The event by which the session's why was set. */
+static int64_t told_at(int64_t session)
+{
+	int64_t seq;
+
+	cr_assert_eq(store_read_begin(f.store), 0);
+	seq = db_get(store_reader(f.store), -1, Q(SESSION_TOLD_AT), I(session));
+	store_read_end(f.store);
+	return seq;
+}
+
+Test(schema, a_store_of_version_3_becomes_the_newest_and_is_sound)
+{
+	int64_t s1 = fixture_session(&f, "s1"), s2 = fixture_session(&f, "s2");
+	int64_t s3 = fixture_session(&f, "s3"), first;
+
+	(void)fixture_task(&f, "T", "a");
+	(void)fixture_hold(&f, s1, "T");
+	assert_refused(fixture_claim(&f, s2, "T"), EBUSY, "held");
+	first = fixture_seq(&f, "refused");
+	fixture_pass(&f, MINUTE);
+	assert_refused(fixture_claim(&f, s3, "T"), EBUSY, "held");
+	fixture_pass(&f, MINUTE);
+	assert_refused(fixture_claim(&f, s3, "T"), EBUSY, "held");
+	fixture_stop(&f);
+	become_version_3();
+	cr_assert_eq(fixture_start(&f), 0, "%s", buf_text(&f.says));
+	assert_sound(&f);
+	cr_assert_eq(told_at(s1), 0);
+	cr_assert_eq(told_at(s2), first);
+	cr_assert_eq(told_at(s3), fixture_seq(&f, "refused"));
+	cr_assert_gt(told_at(s3), first);
+	assert_ok(fixture_finish(&f, s1, "T"));
+	assert_sound(&f);
+}
+
+Test(schema, an_empty_store_of_version_3_becomes_the_newest)
+{
+	fixture_stop(&f);
+	become_version_3();
+	cr_assert_eq(fixture_start(&f), 0, "%s", buf_text(&f.says));
+	assert_sound(&f);
+}
+
+Test(schema, a_session_of_version_3_claims_from_what_is_seen_since)
+{
+	int64_t repo, s1 = fixture_session(&f, "s1");
+
+	(void)fixture_task(&f, "T", "r:a");
+	repo = observing_new_repo(&f, "r");
+	fixture_stop(&f);
+	become_version_3();
+	cr_assert_eq(fixture_start(&f), 0, "%s", buf_text(&f.says));
+	assert_ok(observe(&f, repo, .commit = "a", .session = "s2", .paths = "M a"));
+	assert_ok(observing_done(&f, repo, "a"));
+	assert_ok(fixture_claim(&f, s1, "T"));
+	assert_ok(fixture_release(&f, s1, "T"));
+	assert_ok(observe(&f, repo, .commit = "b", .session = "s2", .paths = "M a"));
+	assert_refused(fixture_claim(&f, s1, "T"), ESTALE, "after the base");
+	assert_ok(commit(&f, CHANGE_BASE, .as = s1, .thing = s1));
+	assert_ok(fixture_claim(&f, s1, "T"));
+	assert_sound(&f);
 }

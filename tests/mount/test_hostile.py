@@ -156,7 +156,10 @@ class Texts(Hostile):
                      "probes/p/enabled", "control/limits", "control/lease", "control/recent",
                      "control/verdict-interval", "control/estop", "control/break", "control/import",
                      "tasks/t/covered", "probes/p/interval", "probes/p/verdict", "lanes/l/kind",
-                     "lanes/l/limit", "lessons/l/keywords", "lessons/l/status", "lessons/l/body", "repos/r/path")
+                     "lanes/l/limit", "lessons/l/keywords", "lessons/l/status", "lessons/l/body", "repos/r/path",
+                     "repos/r/branches", "repos/r/depth", "repos/r/scan", "sessions/s/base", "control/freshness",
+                     "control/convergence-window", "control/trailers", "control/scan-interval", "control/guard",
+                     "control/guard-offline")
     SETTINGS = {"calm-window": ("max-load", "max-sessions", "min-memory"), "cross-repo-supply": ("feed",),
                 "failed-services": ("failures", "manager"), "idea-backlog": ("floor",),
                 "invariants": ("grace", "lock-age"), "lane-occupancy": (), "lint-lessons": ("linter",),

@@ -3,6 +3,7 @@ import json
 import os
 import stat
 
+import history
 import lib
 from lib import Case
 
@@ -109,6 +110,40 @@ class Inspect(Case):
         self.assertEqual((done.rc, done.out), (3, ""))
         self.assertIn("is not a git repository", done.err)
         self.assertEqual(lib.sh([lib.COORDFS, "inspect"]).rc, 2)
+
+
+class Scan(Case):
+    """coordfs scan, tried by hand."""
+
+    def test_the_commits_of_a_repository_are_lines_of_json(self):
+        lib.need_tool("git")
+        repo = self.m.base / "repo"
+        history.synth(repo, 50, merge_every=10, bare=False)
+        ids = history.git(repo, "rev-list", "main").split()
+
+        def scan(*args):
+            done = lib.sh([lib.COORDFS, "scan", *args, str(repo)])
+            self.assertEqual((done.rc, done.err), (0, ""))
+            return [json.loads(line) for line in done.out.splitlines()]
+
+        lines = scan()
+        self.assertEqual(lines[0]["gitdir"], str(repo / ".git"))
+        self.assertEqual({c["commit"] for c in lines[1:-1]}, set(ids))
+        self.assertEqual(lines[-1], {"end": True, "commits": 50, "older": 0})
+        self.assertEqual(scan("--only-head"), lines[:1])
+        known = ",".join(ids[2:5])
+        self.assertEqual(scan("--known", known, "--known", "nonsense")[-1]["commits"],
+                         int(history.git(repo, "rev-list", "--count", "main",
+                                         *("^" + i for i in ids[2:5]))))
+        self.assertEqual(scan("--depth", "3")[-1], {"end": True, "commits": 3, "older": 47})
+        self.assertEqual(scan("--branch", "none", "--branch", "refs/tags/*")[0]["heads"], {})
+
+    def test_what_cannot_be_told_is_exit_3_and_a_wrong_command_line_exit_2(self):
+        done = lib.sh([lib.COORDFS, "scan", str(self.m.base)])
+        self.assertEqual((done.rc, done.out), (3, ""))
+        self.assertIn("is not a git repository", done.err)
+        for args in ([], ["a", "b"], ["--depth", "x", "."], ["--depth", "-1", "."], ["--what", "."]):
+            self.assertEqual(lib.sh([lib.COORDFS, "scan", *args]).rc, 2, args)
 
 
 class Demo(Case):

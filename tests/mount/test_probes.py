@@ -78,9 +78,10 @@ class Invariants(Case):
         self.assertIn("web: stale index.lock", self.said("supply"))
 
     def test_what_is_no_repository_or_damaged_is_unknown_with_the_reason(self):
-        self.register(path=self.m.base)
+        self.register()
+        (self.web / ".git").rename(self.web / "git")
         self.assertIn("is not a git repository", self.said("unknown"))
-        self.m.write(f"{self.web}\n", "repos", "web", "path")
+        (self.web / "git").rename(self.web / ".git")
         os.truncate(self.web / ".git/index", 40)
         self.assertIn("invalid data in index", self.said("unknown"))
 

@@ -1,4 +1,5 @@
 """docs/recipes.md is true: its scripts, taken from the page, do what the page says."""
+import json
 import os
 import re
 import shutil
@@ -6,6 +7,7 @@ import subprocess
 import unittest
 
 import lib
+from lib import need_tool
 from live import environ
 from probing import Probing, plain
 
@@ -230,6 +232,57 @@ class Start(Recipe):
         self.assertEqual(rc, 0)
         self.assertNotEqual(lib.value(said, "session"), "-")
         self.assertEqual(len(self.m.ls("sessions")), 1)
+
+
+class GuardEdit(Recipe):
+    """The event as a harness sends it; 2 blocks."""
+
+    def setUp(self):
+        super().setUp()
+        need_tool("git", "python3")
+        self.work = os.path.join(self.dir, "work")
+        subprocess.run(["git", "init", "-q", self.work], check=True, stdin=subprocess.DEVNULL)
+        os.mkdir(self.m.path("repos", "work"))
+        self.m.write(f"{self.work}\n", "repos/work/path")
+        self.m.session("a")
+        self.m.task("t", artifacts=["src"], repo="work")
+        self.m.claim("a", "t")
+
+    def event(self, session=None, **event):
+        """(status, what it said on standard output, on standard error)"""
+        path = self.program("guard-edit", self.scripts["guard-edit"])
+        return lib.sh(["sh", path], stdin=json.dumps(event), session=session, cwd="/",
+                      env={"COORD_MOUNT": str(self.m.dir), "PATH": f"{self.dir}:{os.environ['PATH']}"})
+
+    def edit(self, path, session=None, key="file_path", **more):
+        return self.event(session, hook_event_name="PreToolUse", tool_name="Write", tool_input={key: path}, **more)
+
+    def test_what_another_session_holds_is_blocked_and_the_agent_is_told(self):
+        for path, more in ((f"{self.work}/src/new.c", {}), ("src/new.c", {"cwd": self.work})):
+            got = self.edit(path, session="b", **more)
+            self.assertEqual((got.rc, got.out), (2, ""))
+            self.assertIn("src/new.c held by t (session a)", got.err)
+            self.assertIn("next: ", got.err)
+        self.assertEqual(self.edit(f"{self.work}/src/x.ipynb", key="notebook_path").rc, 2)
+
+    def test_the_rest_passes_without_a_word(self):
+        for path, session in ((f"{self.work}/src/new.c", "a"), (f"{self.work}/doc/x", "b"), ("/tmp/notes", "b")):
+            self.assertEqual(self.edit(path, session), (0, "", ""), path)
+        self.assertEqual(self.event(tool_name="Bash", tool_input={"command": "ls"}), (0, "", ""))
+
+    def test_what_it_cannot_tell_is_blocked(self):
+        path = self.program("guard-edit", self.scripts["guard-edit"])
+        env = {"COORD_MOUNT": "/nowhere", "PATH": f"{self.dir}:{os.environ['PATH']}"}
+        event = json.dumps({"tool_input": {"file_path": f"{self.work}/x"}})
+        self.assertEqual(lib.sh(["sh", path], stdin=event, env=env).rc, 2)
+        self.assertEqual(lib.sh(["sh", path], stdin="no JSON", env=env).rc, 2)
+
+    def test_the_settings_on_the_page_are_JSON_and_call_it(self):
+        blocks = re.findall(r"^```json\n(.*?)^```", PAGE.read_text(), re.M | re.S)
+        self.assertEqual(len(blocks), 2)
+        for block in blocks:
+            (entries,) = json.loads(block)["hooks"].values()
+            self.assertTrue(entries[0]["hooks"][0]["command"].endswith("/guard-edit"))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backend/clean.h"
 #include "tools/mnt.h"
 #include "tools/tool.h"
 
@@ -107,6 +108,29 @@ Test(tools, guard_tells_repositories_apart)
 	cr_assert_eq(RUN(tool_guard, "--repo", "repo", "--check", "src/a.h"), TOOL_YES);
 	cr_assert_eq(RUN(tool_guard, "--repo", "other", "--check", "src/a.c"), TOOL_YES);
 	cr_assert_eq(RUN(tool_guard, "--check", "repo:src/z.c"), TOOL_NO);
+}
+
+/* What the mount says of where a repository is counts; where it says nothing, `path` is looked at. */
+Test(tools, guard_finds_a_repository_by_what_the_mount_says_of_it)
+{
+	AUTO_BUF struct buf path = BUF_INIT, line = BUF_INIT;
+
+	if (system("git init -q w 2>/dev/null") != 0) /* NOLINT: in our own directory */
+		cr_skip_test("there is no git");
+	put("artifacts", "x:src T9 s9 2026-01-01T00:00:00Z\n");
+	buf_printf(&path, "%s/w/src/a.c", dir);
+	cr_assert_eq(mkdir("repos", 0755), 0);
+	cr_assert_eq(RUN(tool_guard, "--check", buf_text(&path)), TOOL_USAGE);
+	cr_assert_eq(mkdir("repos/x", 0755), 0);
+	buf_printf(&line, "%s/w/.git\n", dir);
+	put("repos/x/gitdir", buf_text(&line));
+	cr_assert_eq(RUN(tool_guard, "--check", buf_text(&path)), TOOL_NO);
+	put("repos/x/gitdir", "-\n");
+	cr_assert_eq(RUN(tool_guard, "--check", buf_text(&path)), TOOL_USAGE);
+	buf_clear(&line);
+	buf_printf(&line, "%s/w\n", dir);
+	put("repos/x/path", buf_text(&line));
+	cr_assert_eq(RUN(tool_guard, "--check", buf_text(&path)), TOOL_NO);
 }
 
 Test(tools, guard_takes_names_literally)
