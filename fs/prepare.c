@@ -373,7 +373,7 @@ static int is_of_interest(const struct request *r)
 	case CHANGE_REGISTER:
 	case CHANGE_BASE:
 	case CHANGE_LOCK:
-		return db_get(r->db, 0, Q(THINGS), I(THING_REPO)) > 0;
+		return !scan_quiet(r->fs->scan);
 	case CHANGE_LOOK:
 	case CHANGE_EXTEND:
 		return 1;

@@ -28,6 +28,7 @@
 #define BATCH_LEAST 4
 #define BATCH_MS 20 /* that it should take: so long others wait for it */
 #define BATCH_BYTES 262144
+#define QUIET_MOST 8   /* repositories that are all looked at, whichever a task is in */
 #define OIDS_A_WORD 2000
 #define WORDS_MAX 20
 
@@ -406,6 +407,17 @@ int scan_ask(struct scan_state *s, int64_t repo, int force, scan_fn *fn, void *a
 	else if (!fits)
 		p->again = 1;
 	return 0;
+}
+
+int scan_quiet(struct scan_state *s)
+{
+	struct repo *p;
+	int n = 0;
+
+	LL_FOREACH(s->repos, p)
+		if (p->path && (p->running || ++n > QUIET_MOST || has_moved(p, &p->stamp)))
+			return 0;
+	return 1;
 }
 
 void scan_forget(struct scan_state *s, void *arg)

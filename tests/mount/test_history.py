@@ -29,6 +29,7 @@ HEAD = """\
 # subjects, made-up contents, and each author as a session. Made by
 #   COORDFS_WRITE_GOLDEN=1 {env}tests/mount/run history.{name}
 # and read by hand. An entry is: its kinds, the sessions, the gap, the first path; then its commits.
+# Each must be two authors at one path within the hour, or with the same words; sorted by the first commit.
 """
 
 
@@ -63,7 +64,7 @@ class Case(gits.Case):
                 _, session, when, subject = commit.split(" ", 3)
                 lines.append(f"    {when} {session} {subject}")
             out.append("\n".join(lines) + "\n")
-        return "\n".join(out)
+        return "\n".join(sorted(out, key=lambda entry: entry.splitlines()[1::-1]))
 
     def compare(self, golden, what, env=""):
         text = HEAD.format(what=what, env=env, name=type(self).__name__) + "\n" + self.entries()

@@ -186,6 +186,92 @@ class Taken(gits.Case):
         self.assertEqual(self.count("s"), 1)
 
 
+class Odd(gits.Case):
+    """What is rare, and there all the same."""
+
+    def sound(self, tree, n):
+        self.register("r", tree)
+        self.assertEqual(self.file("r", "error"), "-\n")
+        self.assertEqual(self.count("r"), n)
+        head = tree.commit("one more", {"one-more": "x\n"}, session="s")
+        self.scan("r")
+        self.assertEqual(self.recorded("r")[-1], head)
+        self.assertEqual(self.commits("r")[0][2:], ("s", "trailer:Coord-Session", "one more"))
+
+    def test_a_commit_of_very_many_files(self):
+        t = self.tree()
+        for i in range(6000):
+            t.put(f"many/{i % 50}/{'long-' * 20}{i}", f"{i}\n")
+        t.commit("very many")
+        self.sound(t, 2)
+        self.m.session("a")
+        self.m.task("t", artifacts=["many/7"], repo="r")
+        t.commit("many again", {f"many/{i % 50}/{'long-' * 20}{i}": "again\n" for i in range(6000)}, session="b")
+        self.refused("ESTALE", self.m.claim, "a", "t")
+
+    def test_a_message_of_a_megabyte_and_a_subject_of_as_much(self):
+        t = self.tree()
+        (self.dir / "m").write_text("word " * 200000 + "\n\n" + "line\n" * 200000 + "\nCoord-Session: x\n")
+        t.git("commit", "-q", "--allow-empty", "-F", self.dir / "m")
+        self.sound(t, 2)
+
+    def test_very_many_branches(self):
+        t = self.tree()
+        heads = [t.commit(f"c{i}", {"f": f"{i}\n"}) for i in range(5)]
+        refs = "".join(f"create refs/heads/agents/branch-{i} {heads[i % 5]}\n" for i in range(5000))
+        done = subprocess.run(["git", "-C", t.path, "update-ref", "--stdin"], input=refs, text=True, check=False)
+        self.assertEqual(done.returncode, 0)
+        self.sound(t, 6)
+        self.assertEqual(self.file("r", "heads").count("\n"), 5001)
+        t.git("pack-refs", "--all")
+        head = t.commit("packed", {"p": "x\n"})
+        self.scan("r")
+        self.assertEqual(self.recorded("r")[-1], head)
+
+    def test_names_that_are_no_utf8(self):
+        t = self.tree()
+        head = t.commit("x", {"x": "x\n"})
+        env = {**os.environ, **gits.IDENTITY, "GIT_AUTHOR_NAME": "J\udcf6rg", "GIT_COMMITTER_NAME": "J\udcf6rg"}
+        done = subprocess.run(["git", "-C", t.path, "commit", "-q", "--allow-empty", "-m", "by J"], env=env, check=False)
+        self.assertEqual(done.returncode, 0)
+        with open(os.fsencode(t.path) + b"/.git/refs/heads/br\xf6", "w") as f:
+            f.write(head + "\n")
+        self.sound(t, 3)
+
+    def test_trailers_of_every_sort(self):
+        t = self.tree()
+        self.register("r", t)
+        for i, (message, want) in enumerate((
+                ("a\n\nCoord-Session: plain", "plain"), ("a\n\ncoord-session:   spaced  ", "spaced"),
+                ("a\n\nCoord-Session: -", "-"), ("a\n\nCoord-Session: two words", "-"),
+                ("a\n\nCoord-Session:", "-"), ("a\n\nCoord-Session: https://host/x/last", "last"),
+                ("a\n\nCoord-Session: " + "n" * 200, "-"), ("Coord-Session: subject", "-"),
+                ("a\n\nCoord-Session: one\nCoord-Session: two", "one"),
+                ("a\n\nCoord-Session: in the text\n\nmore text", "-"),
+                ("a\n\nCoord-Session: ../../x", "x"), ("a\n\nCoord-Session: .hidden", "-"))):
+            t.put("f", f"{i}\n")
+            t.git("add", "-A")
+            t.git("commit", "-q", "--cleanup=verbatim", "-m", message)
+            self.scan("r")
+            self.assertEqual(self.commits("r")[0][2], want, message)
+
+    def test_replaced_and_grafted_commits_and_alternates(self):
+        t = self.tree(commits=4)
+        git("/", "clone", "-q", "--shared", t.path, self.dir / "clone")
+        clone = gits.Tree(self.dir / "clone")
+        clone.git("replace", "--graft", "HEAD~1")
+        self.sound(clone, 4)
+
+    def test_a_file_that_became_a_directory_and_back(self):
+        t = self.tree()
+        t.commit("file", {"x": "file\n"})
+        os.unlink(t.path / "x")
+        t.commit("directory", {"x/y": "deep\n"})
+        t.git("rm", "-rq", "x")
+        t.commit("file again", {"x": "file\n"})
+        self.sound(t, 4)
+
+
 class Refused(gits.Case):
     def setUp(self):
         super().setUp()
