@@ -76,9 +76,9 @@ int64_t prepare_coming(const struct prepared *p, const char *gitdir)
 	const struct prepared *q;
 
 	DL_FOREACH(waiting, q)
-		if (q != p && q->header && q->r->change->thing != p->r->change->thing &&
+		if (q != p && q->header && q->thing != p->thing &&
 		    strcmp(event_text(q->header, "gitdir"), gitdir) == 0)
-			return q->r->change->thing;
+			return q->thing;
 	return 0;
 }
 
@@ -396,6 +396,7 @@ int prepare(struct request *r, prepare_fn *fn, void *arg, struct prepared **out)
 	if (!p)
 		return -ENOMEM;
 	p->r = r;
+	p->thing = r->change->thing;
 	DL_APPEND(waiting, p);
 	got = start(p);
 	if (got) {

@@ -10,6 +10,7 @@
 
 struct prepared {
 	struct request *r;
+	int64_t thing;	/* of its change, which the writer may have by now */
 	prepare_fn *fn; /* NULL: nobody waits (any more) */
 	void *arg;
 	int scans;     /* that are waited for */

@@ -28,7 +28,7 @@
 #define BATCH_LEAST 4
 #define BATCH_MS 20 /* that it should take: so long others wait for it */
 #define BATCH_BYTES 262144
-#define QUIET_MOST 8   /* repositories that are all looked at, whichever a task is in */
+#define QUIET_MOST 8 /* repositories that are all looked at, whichever a task is in */
 #define OIDS_A_WORD 2000
 #define WORDS_MAX 20
 
