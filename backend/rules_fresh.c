@@ -202,11 +202,11 @@ static int stale(struct tx *tx, const struct change *c, const struct task *t,
 }
 
 static int check_repo(struct tx *tx, const struct change *c, const struct task *t,
-		      const struct session *s, const char *name, int warns)
+		      const struct session *s, int64_t id, int warns)
 {
 	struct thing repo;
 	struct asked q;
-	int got = read_thing_named(tx->db, THING_REPO, name, &repo);
+	int got = read_thing(tx->db, id, &repo);
 
 	if (got > 0)
 		got = ask_repo(tx, t, s, &repo, &q);
@@ -226,35 +226,29 @@ static int unseen(struct tx *tx, const struct change *c, const struct task *t,
 	return warn(tx, c, s, t, buf_text(&text));
 }
 
-/* The usual case, at the cost of one statement: there is no news. */
-static int is_quiet(struct tx *tx, const struct change *c, const struct task *t,
-		    const struct session *s)
-{
-	return !(c->flags & CHANGE_UNSEEN) &&
-	       !db_get(tx->db, 0, Q(FRESH_TASK), I(t->id), I(THING_REPO), I(s->id), T(s->name));
-}
-
+/* Mostly nobody has committed anything: one statement finds that out. */
 int rules_fresh(struct tx *tx, const struct change *c, const struct task *t,
 		const struct session *s)
 {
 	AUTO_FREE char *mode = NULL;
 	AUTO_ROWS *r = NULL;
-	int err = 0;
+	int got, err = 0;
 
-	if (!s->id || is_quiet(tx, c, t, s))
-		return db_error(tx->db) ? tx_fail(tx, db_error(tx->db)) : 0;
+	if (!s->id)
+		return 0;
+	r = db_rows(tx->db, Q(FRESH_REPOS), I(t->id), I(THING_REPO), I(s->id), T(s->name));
+	got = rows_next(r);
+	if (got < 0)
+		return tx_fail(tx, got);
+	if (!got && !(c->flags & CHANGE_UNSEEN))
+		return 0;
 	mode = field_value(tx->db, THING_CONTROL, 0, "freshness");
 	if (!mode)
 		return tx_fail(tx, -ENOMEM);
 	if (strcmp(mode, "off") == 0)
 		return 0;
-	r = db_rows(tx->db, Q(SPACES_OF), I(t->id));
-	while (!err && rows_next(r) > 0) {
-		AUTO_FREE char *name = tx_allocated(strdup(rows_text(r, 0)));
-
-		if (name && *name)
-			err = check_repo(tx, c, t, s, name, strcmp(mode, "warn") == 0);
-	}
+	for (; !err && got > 0; got = rows_next(r))
+		err = check_repo(tx, c, t, s, rows_int(r, 0), strcmp(mode, "warn") == 0);
 	if (!err && c->flags & CHANGE_UNSEEN)
 		err = unseen(tx, c, t, s);
 	return err;

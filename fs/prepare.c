@@ -290,17 +290,10 @@ static void ask_scan(struct prepared *p, int64_t id)
 
 static void ask_scans_of(struct prepared *p, const char *task)
 {
-	struct thing repo;
-	AUTO_ROWS *r = NULL;
-	struct task t;
+	AUTO_ROWS *r = db_rows(p->r->db, Q(REPOS_OF), T(task), I(THING_REPO));
 
-	if (read_task_named(p->r->db, task, &t) <= 0)
-		return;
-	r = db_rows(p->r->db, Q(SPACES_OF), I(t.id));
 	while (rows_next(r) > 0)
-		if (*rows_text(r, 0) &&
-		    read_thing_named(p->r->db, THING_REPO, rows_text(r, 0), &repo) > 0)
-			ask_scan(p, repo.id);
+		ask_scan(p, rows_int(r, 0));
 }
 
 static void ask_all_scans(struct prepared *p)

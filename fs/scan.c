@@ -3,16 +3,11 @@
  * writer share their states; what is recorded is decided in backend/rules_observe.c.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <utlist.h>
@@ -25,6 +20,7 @@
 #include "backend/tx.h"
 #include "fs/child.h"
 #include "fs/scan.h"
+#include "fs/stamp.h"
 
 #define SCAN_TIMEOUT 600000 /* ms that a walk may take */
 #define LINE_MAX_BYTES 8388608
@@ -32,18 +28,9 @@
 #define BATCH_LEAST 4
 #define BATCH_MS 20 /* that it should take: so long others wait for it */
 #define BATCH_BYTES 262144
-#define RACY_MS 10     /* a file that is so young may have changed since without a trace */
-#define COARSE_MS 2000 /* the same, where times are whole seconds */
 #define QUIET_MOST 8   /* repositories that are all looked at, whichever a task is in */
 #define OIDS_A_WORD 2000
 #define WORDS_MAX 20
-
-/* Whether the files that change with the branches have changed. */
-struct stamp {
-	uint64_t hash;
-	int racy; /* they were too young to tell later */
-	int known;
-};
 
 struct scan_waiter {
 	int64_t need; /* the run that will do */
@@ -61,6 +48,8 @@ struct repo {
 	json_t *expect;	    /* what the path held when it was set, until that is recorded */
 	json_t *watch;	    /* files whose stat tells */
 	struct stamp stamp; /* of them, when the last good run began */
+	struct quiet quiet; /* whether anything has happened to them */
+	int unheard;	    /* they are others now than those that are listened to */
 	struct scan_waiter *waiters;
 	/* a run */
 	int64_t runs; /* begun */
@@ -109,74 +98,21 @@ static int64_t now_boot(const struct scan_state *s)
 	return w->boot_ms(w);
 }
 
-static void hash_in(uint64_t *h, uint64_t v)
-{
-	*h = (*h ^ v) * 1099511628211u;
-}
-
-/* Since when a file of that time might have been changed again at the same time. */
-static int is_racy(const struct statx_timestamp *mtime, const struct timespec *now)
-{
-	int64_t age = (now->tv_sec - mtime->tv_sec) * 1000 +
-		      (now->tv_nsec - (int64_t)mtime->tv_nsec) / 1000000;
-
-	return age >= -RACY_MS && age < (mtime->tv_nsec ? RACY_MS : COARSE_MS);
-}
-
-/*
- * What the kernel knows of PATH by itself. No file system is asked, for that may take for ever,
- * and it may be this one: whoever a repository belongs to can put a link or a mount in the
- * place of anything in it. 0 or -errno; -EAGAIN: it does not know.
- */
-static int glance(const char *path, struct statx *st)
-{
-	struct open_how how = { .flags = O_PATH | O_CLOEXEC,
-				.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_CACHED };
-	AUTO_CLOSE int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
-
-	if (fd < 0)
-		return -errno;
-	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, st) ? -errno :
-											  0;
-}
-
-static struct stamp stamp_of(const json_t *watch)
-{
-	struct stamp out = { .hash = 1469598103934665603u, .known = json_array_size(watch) > 0 };
-	struct timespec now;
-	struct statx st;
-	const json_t *v;
-	size_t i;
-
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	json_array_foreach(watch, i, v) {
-		const char *path = json_string_value(v);
-		int err = path ? glance(path, &st) : -EINVAL;
-
-		if (err) {
-			out.known &= err == -ENOENT || err == -ENOTDIR;
-			hash_in(&out.hash, 1);
-			continue;
-		}
-		hash_in(&out.hash, (uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor);
-		hash_in(&out.hash, st.stx_ino);
-		hash_in(&out.hash, st.stx_size);
-		hash_in(&out.hash, (uint64_t)st.stx_mtime.tv_sec);
-		hash_in(&out.hash, st.stx_mtime.tv_nsec);
-		out.racy |= is_racy(&st.stx_mtime, &now);
-	}
-	return out;
-}
-
 /* Could something have come since the stamp OLD? */
-static int has_moved(const struct repo *p, const struct stamp *old)
+static int has_moved(struct repo *p, const struct stamp *old)
 {
+	int last = old == &p->stamp, moved;
 	struct stamp now;
 
 	if (!old->known || old->racy)
 		return 1;
+	if (last && quiet_holds(&p->quiet))
+		return 0;
 	now = stamp_of(p->watch);
-	return !now.known || now.hash != old->hash;
+	moved = !now.known || now.hash != old->hash;
+	if (last && !moved)
+		quiet_since(&p->quiet);
+	return moved;
 }
 
 /* --- which there are --- */
@@ -226,6 +162,7 @@ static void repo_free(struct repo *p)
 		free(w);
 	json_decref(p->expect);
 	json_decref(p->watch);
+	quiet_end(&p->quiet);
 	free(p->path);
 	free(p);
 }
@@ -239,6 +176,7 @@ static struct repo *repo_add(struct scan_state *s, int64_t id, const char *name)
 	p->s = s;
 	p->id = id;
 	p->most = BATCH_LEAST;
+	p->quiet.fd = -1;
 	(void)snprintf(p->name, sizeof(p->name), "%s", name);
 	LL_APPEND(s->repos, p);
 	return p;
@@ -309,9 +247,11 @@ static void on_timer(void *arg)
 	uint64_t n;
 
 	(void)!read(s->timer, &n, sizeof(n));
-	LL_FOREACH(s->repos, p)
+	LL_FOREACH(s->repos, p) {
+		p->quiet.since = 0; /* a directory far above may be another: nobody tells of that */
 		if (p->path && !p->running && has_moved(p, &p->stamp))
 			run_start(p);
+	}
 }
 
 static void arm(struct scan_state *s)
@@ -469,9 +409,9 @@ int scan_ask(struct scan_state *s, int64_t repo, int force, scan_fn *fn, void *a
 	return 0;
 }
 
-int scan_quiet(const struct scan_state *s)
+int scan_quiet(struct scan_state *s)
 {
-	const struct repo *p;
+	struct repo *p;
 	int n = 0;
 
 	LL_FOREACH(s->repos, p)
@@ -765,6 +705,7 @@ static int take_header(struct repo *p, json_t *header)
 	/* what it stands for was not looked at before the walk: it is looked at once more */
 	json_decref(p->watch);
 	p->watch = json_incref(watch);
+	p->unheard = 1;
 	p->before = (struct stamp){ 0 };
 	p->again = 1;
 	return 0;
@@ -919,6 +860,9 @@ static void run_start(struct repo *p)
 	p->again = p->ended = p->rc = p->complete = 0;
 	p->count = 0;
 	p->began = now_boot(p->s);
+	if (p->unheard)
+		quiet_begin(&p->quiet, p->watch);
+	p->unheard = 0;
 	p->before = stamp_of(p->watch);
 	reads = !db_in_transaction(store_reader(p->s->fs->store)); /* who asks may be reading */
 	if (reads)

@@ -26,7 +26,7 @@ void scan_stop(struct scan_state *s);
 typedef void scan_fn(void *arg, int err, const char *why);
 int scan_ask(struct scan_state *s, int64_t repo, int force, scan_fn *fn, void *arg);
 /* Is all of every repository recorded, without asking the store? 0: ask for each. */
-int scan_quiet(const struct scan_state *s);
+int scan_quiet(struct scan_state *s);
 /* When the look at REPO that goes on began, ms since boot; 0: none does. */
 int64_t scan_since(const struct scan_state *s, int64_t repo);
 /* ARG waits no more. */
