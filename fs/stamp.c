@@ -109,8 +109,10 @@ struct stamp stamp_of(const json_t *watch)
 	(IN_ATTRIB | IN_MODIFY | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | \
 	 IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT)
 
+#define GOES (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT)
+
 /* The kernel is asked by descriptor: a path would be followed. 0 or -errno. */
-static int listen_to(int notify, const char *path)
+static int listen_to(int notify, const char *path, uint32_t what)
 {
 	AUTO_CLOSE int fd = reach(path);
 	char name[64];
@@ -118,27 +120,34 @@ static int listen_to(int notify, const char *path)
 	if (fd < 0)
 		return fd;
 	(void)snprintf(name, sizeof(name), CALLER_FD_PATH, fd);
-	return inotify_add_watch(notify, name, HAPPENS) < 0 ? -errno : 0;
+	return inotify_add_watch(notify, name, what | IN_MASK_ADD) < 0 ? -errno : 0;
 }
 
-/* PATH and the directory above that is there: what is not there yet, or is replaced, comes into that. */
-static int listen_both(int notify, const char *path)
+static int is_absent(int err)
 {
-	char above[4096], *slash;
-	int err = listen_to(notify, path);
+	return err == -ENOENT || err == -ENOTDIR;
+}
 
-	if ((err && err != -ENOENT && err != -ENOTDIR && err != -EAGAIN) ||
-	    strlen(path) >= sizeof(above))
+/*
+ * PATH; the directory above that is there, since what is not there yet, or is replaced, comes
+ * into that; and whether any further above goes away.
+ */
+static int listen_all(int notify, const char *path)
+{
+	int err = listen_to(notify, path, HAPPENS), near = 1;
+	char above[4096], *slash;
+
+	if ((err && !is_absent(err) && err != -EAGAIN) || strlen(path) >= sizeof(above))
 		return err ? err : -ENAMETOOLONG;
 	(void)snprintf(above, sizeof(above), "%s", path);
-	do {
-		slash = strrchr(above, '/');
-		if (!slash || slash == above)
-			return -EINVAL;
+	while ((slash = strrchr(above, '/')) && slash != above) {
 		*slash = '\0';
-		err = listen_to(notify, above);
-	} while (err == -ENOENT || err == -ENOTDIR);
-	return err;
+		err = listen_to(notify, above, near ? HAPPENS : GOES);
+		if (err && !(near && is_absent(err)))
+			return err;
+		near = near && err;
+	}
+	return near ? -EINVAL : 0;
 }
 
 void quiet_begin(struct quiet *q, const json_t *watch)
@@ -153,7 +162,7 @@ void quiet_begin(struct quiet *q, const json_t *watch)
 		const char *path = json_string_value(v);
 
 		if (q->fd >= 0 && !err)
-			err = path ? listen_both(q->fd, path) : -EINVAL;
+			err = path ? listen_all(q->fd, path) : -EINVAL;
 	}
 	if (err)
 		quiet_end(q);
