@@ -11,7 +11,8 @@
 #include "backend/text.h"
 
 #define TOKEN_TRAILER "Coord-Token"
-#define SECOND_MS 999 /* git's times are cut to the second */
+#define SECOND_MS 999			  /* git's times are cut to the second */
+#define LAST_SECOND INT64_C(253402300799) /* of the year 9999 */
 
 static void copy(char *to, size_t n, const char *from)
 {
@@ -35,6 +36,13 @@ int commit_row(struct rows *r, struct commit *out)
 	copy(out->how, sizeof(out->how), rows_text(r, 9));
 	out->first = (int)rows_int(r, 12);
 	return 1;
+}
+
+int64_t commit_ms(const json_t *seen, const char *key)
+{
+	int64_t at = event_int(seen, key);
+
+	return (at < 0 ? 0 : at > LAST_SECOND ? LAST_SECOND : at) * 1000;
 }
 
 int read_commit(struct db *db, int64_t id, struct commit *out)
@@ -288,7 +296,7 @@ static int by_rewrite(struct tx *tx, int64_t repo, const json_t *seen, struct at
 	if (!*loose || event_int(seen, "time") < event_int(seen, "author_time"))
 		return 0;
 	r = db_rows(tx->db, Q(COMMIT_REWRITTEN), T(loose), I(repo), T(event_text(seen, "author")),
-		    I(event_int(seen, "author_time") * 1000));
+		    I(commit_ms(seen, "author_time")));
 	got = commit_row(r, &was);
 	return got > 0 ? set_session(tx, out, was.session, "rewrite") : got;
 }

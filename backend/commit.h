@@ -35,6 +35,9 @@ int commit_row(struct rows *r, struct commit *out);
 /* The whole event of a commit (or any other), the caller's; NULL: there is none. */
 json_t *commit_event(struct db *db, int64_t id);
 
+/* The time KEY, which the commit SEEN (as it came from the scan) says, wall ms; within 1970 and 9999. */
+int64_t commit_ms(const json_t *seen, const char *key);
+
 /* Whose a commit is. */
 struct attributed {
 	char session[NAME_BUFFER]; /* "": nobody's */

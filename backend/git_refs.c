@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <fts.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "backend/clean.h"
@@ -12,8 +14,26 @@
 #include "backend/text.h"
 
 #define HEADS "refs/heads/"
+#define WATCH_MOST 1000 /* who compares them does that often */
 
 /* --- what is watched --- */
+
+/* Do times tell, there, what another process has written? Not of what other machines write, too. */
+static int is_local(const char *path)
+{
+	static const unsigned long known[] = {
+		EXT4_SUPER_MAGIC,	 XFS_SUPER_MAGIC,
+		BTRFS_SUPER_MAGIC,	 TMPFS_MAGIC,
+		OVERLAYFS_SUPER_MAGIC,	 F2FS_SUPER_MAGIC,
+		0x2fc12fc1 /* of ZFS */, 0xca451a4e /* of bcachefs */
+	};
+	struct statfs fs;
+
+	for (size_t i = 0; statfs(path, &fs) == 0 && i < sizeof(known) / sizeof(known[0]); i++)
+		if (((unsigned long)fs.f_type & 0xffffffff) == known[i])
+			return 1;
+	return 0;
+}
 
 struct watched {
 	struct look *l;
@@ -151,6 +171,8 @@ static int put_watch(struct look *l, const char *common, const git_strarray *tre
 		if (!err && json_array_append_new(list, json_string(path)))
 			err = -ENOMEM;
 	json_decref(w.set);
+	if (json_array_size(list) > WATCH_MOST || !is_local(common))
+		(void)json_array_clear(list);
 	return err;
 }
 
@@ -182,8 +204,8 @@ static int put_ref(struct look *l, json_t *heads, const char *name)
 	git_reference *ref, *last = NULL;
 	int code = git_reference_lookup(&ref, l->repo, name), err;
 
-	if (code == GIT_ENOTFOUND)
-		return 0; /* gone meanwhile */
+	if (code == GIT_ENOTFOUND || code == GIT_EINVALIDSPEC)
+		return 0; /* gone meanwhile; a file that no ref can be called like, git passes it over, too */
 	if (code)
 		return git_refused(l->says, code, name);
 	code = git_reference_resolve(&last, ref);

@@ -134,14 +134,17 @@ static int ask_repo(struct tx *tx, const struct task *t, const struct session *s
 		    const struct thing *repo, struct asked *q)
 {
 	AUTO_ROWS *r = NULL;
+	int64_t news;
 	int got = 0;
 
 	*q = (struct asked){ .db = tx->db,
 			     .repo = repo->id,
 			     .session = s->name,
 			     .since = db_get(tx->db, 0, Q(BASE_SEQ), I(s->id), I(repo->id)) };
-	if (!db_get(tx->db, 0, Q(FRESH_ANY), I(q->repo), I(q->since), T(s->name)))
+	news = db_get(tx->db, 0, Q(FRESH_ANY), I(q->repo), I(q->since), T(s->name));
+	if (!news)
 		return 0;
+	q->since = news - 1; /* what was there before is not walked past */
 	r = db_rows(tx->db, Q(ARTIFACTS_OF), I(t->id));
 	while (!got && rows_next(r) > 0) {
 		AUTO_FREE char *name = tx_allocated(strdup(rows_text(r, 0)));
@@ -199,11 +202,11 @@ static int stale(struct tx *tx, const struct change *c, const struct task *t,
 }
 
 static int check_repo(struct tx *tx, const struct change *c, const struct task *t,
-		      const struct session *s, const char *name, int warns)
+		      const struct session *s, int64_t id, int warns)
 {
 	struct thing repo;
 	struct asked q;
-	int got = read_thing_named(tx->db, THING_REPO, name, &repo);
+	int got = read_thing(tx->db, id, &repo);
 
 	if (got > 0)
 		got = ask_repo(tx, t, s, &repo, &q);
@@ -223,24 +226,29 @@ static int unseen(struct tx *tx, const struct change *c, const struct task *t,
 	return warn(tx, c, s, t, buf_text(&text));
 }
 
+/* Mostly nobody has committed anything: one statement finds that out. */
 int rules_fresh(struct tx *tx, const struct change *c, const struct task *t,
 		const struct session *s)
 {
-	AUTO_FREE char *mode = field_value(tx->db, THING_CONTROL, 0, "freshness");
+	AUTO_FREE char *mode = NULL;
 	AUTO_ROWS *r = NULL;
-	int err = 0;
+	int got, err = 0;
 
+	if (!s->id)
+		return 0;
+	r = db_rows(tx->db, Q(FRESH_REPOS), I(t->id), I(THING_REPO), I(s->id), T(s->name));
+	got = rows_next(r);
+	if (got < 0)
+		return tx_fail(tx, got);
+	if (!got && !(c->flags & CHANGE_UNSEEN))
+		return 0;
+	mode = field_value(tx->db, THING_CONTROL, 0, "freshness");
 	if (!mode)
 		return tx_fail(tx, -ENOMEM);
-	if (!s->id || strcmp(mode, "off") == 0)
+	if (strcmp(mode, "off") == 0)
 		return 0;
-	r = db_rows(tx->db, Q(SPACES_OF), I(t->id));
-	while (!err && rows_next(r) > 0) {
-		AUTO_FREE char *name = tx_allocated(strdup(rows_text(r, 0)));
-
-		if (name && *name)
-			err = check_repo(tx, c, t, s, name, strcmp(mode, "warn") == 0);
-	}
+	for (; !err && got > 0; got = rows_next(r))
+		err = check_repo(tx, c, t, s, rows_int(r, 0), strcmp(mode, "warn") == 0);
 	if (!err && c->flags & CHANGE_UNSEEN)
 		err = unseen(tx, c, t, s);
 	return err;

@@ -110,8 +110,8 @@ static json_t *commit_body(const struct thing *repo, const json_t *seen,
 	json_t *body = json_pack(
 		"{s:s,s:I,s:s,s:I,s:s,s:I,s:s,s:s,s:I,s:s}", "repo", repo->name, "repo_id",
 		(json_int_t)repo->id, "commit", event_text(seen, "commit"), "commit_at",
-		(json_int_t)(event_int(seen, "time") * 1000), "author", event_text(seen, "author"),
-		"author_at", (json_int_t)(event_int(seen, "author_time") * 1000), "subject",
+		(json_int_t)commit_ms(seen, "time"), "author", event_text(seen, "author"),
+		"author_at", (json_int_t)commit_ms(seen, "author_time"), "subject",
 		event_text(seen, "subject"), "session", *who->session ? who->session : "-",
 		"session_id", (json_int_t)who->id, "how", who->how);
 
@@ -162,7 +162,7 @@ static int observe(struct tx *tx, const struct thing *repo, const json_t *seen, 
 		return got < 0 ? tx_fail(tx, got) : 0;
 	names = json_array();
 	paths = named_paths(repo->name, seen, names);
-	grants = commit_grants(tx, seen, event_int(seen, "time") * 1000, memo);
+	grants = commit_grants(tx, seen, commit_ms(seen, "time"), memo);
 	err = grants ? emit_commit(tx, repo, seen, first, names, paths, grants) : tx->err;
 	json_decref(names);
 	json_decref(paths);

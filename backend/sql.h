@@ -303,9 +303,14 @@ SQL(BASE_SEQ, "SELECT seq FROM bases WHERE session = ? AND repo = ?")
 SQL(BASES_OF, "SELECT t.name, b.head, b.seq FROM bases b JOIN things t ON t.id = b.repo AND t.gone = 0 WHERE b.session = ? ORDER BY t.name")
 SQL(HEADS, "SELECT t.id, t.name, coalesce((SELECT value FROM attrs WHERE thing = t.id AND name = 'head'), '-') FROM things t"
     " WHERE t.kind = ? AND t.gone = 0 ORDER BY t.id")
-SQL(SPACES_OF, "SELECT DISTINCT substr(name, 1, instr(name, ':') - 1) FROM artifacts WHERE task = ?")
-/* Has another session committed to the repository ?1 since the event ?2? */
-SQL(FRESH_ANY, "SELECT 1 FROM commits WHERE repo = ?1 AND id > ?2 AND session <> ?3 AND first = 0 AND session <> '' LIMIT 1")
+#define IN_REPO " FROM artifacts a CROSS JOIN things t ON t.kind = ?2 AND t.gone = 0 AND t.name = substr(a.name, 1, instr(a.name, ':') - 1)"
+/* The repositories (kind ?2) that artifacts of the task called ?1 are in. */
+SQL(REPOS_OF, "SELECT DISTINCT t.id" IN_REPO " WHERE a.task = (SELECT id FROM tasks WHERE name = ?1 AND gone = 0)")
+/* Of those of task ?1 the ones that another than session ?3, called ?4, has committed to since its base. */
+SQL(FRESH_REPOS, "SELECT DISTINCT t.id" IN_REPO " WHERE a.task = ?1 AND EXISTS(SELECT 1 FROM commits c WHERE c.repo = t.id"
+    " AND c.id > coalesce((SELECT seq FROM bases WHERE session = ?3 AND repo = t.id), 0) AND c.first = 0 AND c.session <> '' AND c.session <> ?4)")
+/* The first that another session has committed to the repository ?1 since the event ?2. */
+SQL(FRESH_ANY, "SELECT id FROM commits WHERE repo = ?1 AND id > ?2 AND session <> ?3 AND first = 0 AND session <> '' ORDER BY id LIMIT 1")
 SQL(FRESH_AT, "SELECT p.cid, p.name FROM commit_paths p CROSS JOIN commits c ON c.id = p.cid WHERE p.stem = ?1 AND p.cid > ?4"
     " AND overlaps(p.name, ?2) AND c.repo = ?3 AND c.first = 0 AND c.session <> '' AND c.session <> ?5 ORDER BY p.cid DESC LIMIT 1")
 SQL(FRESH_BELOW, "SELECT p.cid, p.name FROM commit_paths p CROSS JOIN commits c ON c.id = p.cid WHERE p.stem > ?1 AND p.stem < ?6"

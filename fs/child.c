@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <utlist.h>
@@ -30,6 +31,7 @@
 #define OUTPUT_MAX 65536
 #define ERRORS_MAX 4096
 #define TICK_NS 250000000
+#define GRACE_MS 2000 /* that one which was killed has to go */
 
 enum stream_of { OUTPUT, ERRORS, STATUS, STREAMS };
 
@@ -53,7 +55,10 @@ struct child {
 	uint64_t mount;	  /* its number; 0: cannot be told */
 	int timed_out;
 	child_output_fn *output; /* NULL: it goes into the result */
+	int printed;		 /* it has had something: it began */
 	int paused;		 /* nothing is read until child_resume */
+	int telling;		 /* output is being called */
+	int dropped;		 /* nobody waits for it: it is freed when it has exited */
 	int over; /* it has exited, as this says; what it printed is still to be taken */
 	siginfo_t how;
 	int naked; /* run without a sandbox */
@@ -104,15 +109,31 @@ static void child_free(struct child *c)
 	free(c);
 }
 
-void child_drop(struct child *c)
+/* One that was dropped goes, once it has exited. */
+static void bury(struct child *c)
 {
 	struct loop *l = c->loop;
 
-	kill_child(c);
-	if (c->pid)
-		(void)waitpid(c->pid, NULL, 0);
+	if (c->pid || c->telling)
+		return;
 	child_free(c);
 	child_sweep(l);
+}
+
+/*
+ * Its exit is not waited for: where it hangs in a file system that does not answer, this may
+ * be the one who has to.
+ */
+void child_drop(struct child *c)
+{
+	kill_child(c);
+	c->dropped = 1;
+	c->output = NULL;
+	for (int i = 0; i < STREAMS; i++)
+		unwatch(c->loop, &c->streams[i].fd);
+	unwatch(c->loop, &c->timer);
+	unwatch(c->loop, &c->tick);
+	bury(c);
 }
 
 static void first_line(const struct buf *text, const char *prefix, char *out, size_t n)
@@ -192,7 +213,8 @@ static json_t *result_of(const struct child *c, const siginfo_t *si)
 /* Did bubblewrap not come so far as to start it? What it says is then no answer of the probe's. */
 static int never_began(const struct child *c)
 {
-	return !c->naked && !c->timed_out && c->streams[OUTPUT].text.n <= OUTPUT_MAX &&
+	return !c->naked && !c->timed_out && !c->printed &&
+	       c->streams[OUTPUT].text.n <= OUTPUT_MAX &&
 	       !strstr(buf_text(&c->streams[STATUS].text), "\"exit-code\"");
 }
 
@@ -235,17 +257,33 @@ static int is_streamed(const struct stream *s)
 	return s->c->output && s == &s->c->streams[OUTPUT];
 }
 
-static void on_stream(void *arg)
+/* 1: C was dropped meanwhile, and is gone. */
+static int tell(struct child *c, const char *text, size_t n)
 {
-	struct stream *s = arg;
+	int full;
+
+	c->telling = 1;
+	full = c->output(text, n, c->arg);
+	c->telling = 0;
+	if (c->dropped) {
+		bury(c);
+		return 1;
+	}
+	if (full)
+		child_pause(c);
+	return 0;
+}
+
+/* 1: its child is gone. */
+static int take(struct stream *s)
+{
 	char chunk[16384];
 	ssize_t n = read(s->fd, chunk, sizeof(chunk));
 	size_t room = s->max + 1 - s->text.n;
 
 	if (n > 0 && is_streamed(s)) {
-		if (s->c->output(chunk, (size_t)n, s->c->arg))
-			child_pause(s->c);
-		return;
+		s->c->printed = 1;
+		return tell(s->c, chunk, (size_t)n);
 	}
 	if (n > 0)
 		buf_add(&s->text, chunk, (size_t)n < room ? (size_t)n : room);
@@ -255,6 +293,12 @@ static void on_stream(void *arg)
 	} else if (n == 0 || (n < 0 && errno != EAGAIN)) {
 		unwatch(s->c->loop, &s->fd);
 	}
+	return 0;
+}
+
+static void on_stream(void *arg)
+{
+	(void)take(arg);
 }
 
 /* It has exited, and all that it printed was taken. */
@@ -264,7 +308,8 @@ static void take_rest(struct child *c)
 
 	while (s->fd >= 0 && !c->paused &&
 	       poll(&(struct pollfd){ .fd = s->fd, .events = POLLIN }, 1, 0) > 0)
-		on_stream(s);
+		if (take(s))
+			return;
 	if (!c->paused)
 		ended(c, &c->how);
 }
@@ -317,7 +362,7 @@ static void on_exit_of(void *arg)
 
 		while (s->fd >= 0 && !is_streamed(s) &&
 		       poll(&(struct pollfd){ .fd = s->fd, .events = POLLIN }, 1, 0) > 0)
-			on_stream(s);
+			(void)take(s);
 	}
 	(void)waitid(P_PIDFD, (id_t)c->pidfd, &si, WEXITED | WNOHANG);
 	c->over = 1;
@@ -325,17 +370,37 @@ static void on_exit_of(void *arg)
 	c->pid = 0; /* its number may be another's from now on */
 	unwatch(c->loop, &c->pidfd);
 	unwatch(c->loop, &c->timer);
-	take_rest(c);
+	if (c->dropped)
+		bury(c);
+	else
+		take_rest(c);
+}
+
+/* It was killed, and is still there: nobody waits for it any longer. */
+static void leave(struct child *c)
+{
+	child_fn *done = c->done;
+	void *arg = c->arg;
+	json_t *result = result_of(c, &c->how);
+
+	child_drop(c);
+	done(result, arg);
 }
 
 static void on_timeout(void *arg)
 {
+	struct itimerspec grace = { .it_value = { GRACE_MS / 1000, GRACE_MS % 1000 * 1000000 } };
 	struct child *c = arg;
 	uint64_t n;
 
 	(void)!read(c->timer, &n, sizeof(n));
+	if (c->timed_out) {
+		leave(c);
+		return;
+	}
 	c->timed_out = 1;
 	kill_child(c);
+	(void)timerfd_settime(c->timer, 0, &grace, NULL);
 }
 
 /* Of the mount at PATH, asked of the kernel alone: who would be asked for more is this process. */
@@ -398,7 +463,7 @@ static int naked_runs(void)
 	struct child *c;
 
 	DL_FOREACH(children, c)
-		if (c->naked && c->pid)
+		if (c->naked && c->pid && !c->dropped)
 			return 1;
 	return 0;
 }
@@ -476,12 +541,32 @@ int child_adopt(void)
 	return prctl(PR_SET_CHILD_SUBREAPER, 1) ? -errno : 0;
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 void child_end_all(struct loop *l)
 {
-	while (children)
-		child_drop(children);
+	int64_t end = now_ms() + GRACE_MS;
+	struct child *c, *next;
+
+	DL_FOREACH_SAFE(children, c, next)
+		if (!c->dropped)
+			child_drop(c);
+	DL_FOREACH_SAFE(children, c, next) {
+		int64_t left = end - now_ms();
+
+		(void)poll(&(struct pollfd){ .fd = c->pidfd, .events = POLLIN }, 1,
+			   left > 0 ? (int)left : 0);
+		(void)waitpid(c->pid, NULL, WNOHANG);
+		child_free(c);
+	}
 	unwatch(l, &sweeping.fd);
-	while (adopted_since && end_orphans())
+	while (adopted_since && end_orphans() && now_ms() < end)
 		;
 }
 

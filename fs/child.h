@@ -40,11 +40,11 @@ struct child *child_start(struct loop *l, const json_t *ask, int64_t timeout,
 typedef int child_output_fn(const char *text, size_t n, void *arg);
 void child_stream(struct child *c, child_output_fn *fn);
 void child_resume(struct child *c);
-/* End it now, without an answer. */
+/* End it now, without an answer; also from its output function. It is not waited for. */
 void child_drop(struct child *c);
 /* End what an earlier child left behind; called by child_drop and when children end. */
 void child_sweep(struct loop *l);
-/* At the end of the daemon: nothing of them is left when this returns. */
+/* At the end of the daemon: nothing of them is left when this returns, but what cannot be killed. */
 void child_end_all(struct loop *l);
 
 #endif

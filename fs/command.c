@@ -68,7 +68,9 @@ static void add_parents(struct args *a, const char *path)
 static void add_sandbox(struct args *a, const struct call *c)
 {
 	add_words(a, "bwrap --ro-bind / / --dev /dev --proc " CALLER_PROC);
-	if (!(flags_of(c) & PROBE_OWNER)) {
+	if (flags_of(c) & PROBE_OWNER) {
+		add_words(a, "--ro-bind-try /dev/shm /dev/shm");
+	} else {
 		add_words(a, "--perms 1777 --size 67108864 --tmpfs /tmp");
 		if (strncmp(c->mountpoint, "/tmp/", 5) == 0) {
 			add_parents(a, c->mountpoint);

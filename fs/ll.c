@@ -994,6 +994,7 @@ static void lock_again(struct op *op)
 {
 	op->again = 0;
 	prepare_end(op->prepared, NULL);
+	op->prepared = NULL;
 	op_finish(op, lock_asked(op, handle_get(op->fh), op->how), reply_locked);
 }
 

@@ -364,6 +364,7 @@ static void loop_run(struct daemon *d)
 
 static void close_all(struct daemon *d)
 {
+	scan_stop(d->fs.scan);
 	if (d->ll)
 		ll_unmount(d->ll);
 	if (d->writing) {

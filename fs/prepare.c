@@ -10,14 +10,17 @@
 #include "backend/clean.h"
 #include "backend/field.h"
 #include "backend/read.h"
+#include "backend/tx.h"
 #include "fs/prepare_impl.h"
 
 #define SCAN_PATIENCE 5000    /* ms that a claim waits to know what was committed */
 #define PROGRAM_TIMEOUT 10000 /* ms */
 #define OUTPUT_MOST 4194304
+#define PROGRAMS_MOST 8 /* of a uid at once: the others wait their turn */
 
 static struct prepared *waiting; /* all of them; the loop's alone */
 static int timer = -1;
+static int ending; /* no program is started any more */
 
 /* --- begin and end --- */
 
@@ -38,16 +41,23 @@ static int64_t now_of(const struct fs *fs)
 	return w->boot_ms(w);
 }
 
+static void run_next(void);
+
 static void prepare_free(struct prepared *p)
 {
+	int runs = p->child != NULL;
+
 	if (p->r->fs->scan)
 		scan_forget(p->r->fs->scan, p);
 	if (p->child)
 		child_drop(p->child);
 	buf_free(&p->output);
 	json_decref(p->header);
+	json_decref(p->ask);
 	DL_DELETE(waiting, p);
 	free(p);
+	if (runs)
+		run_next();
 }
 
 void prepare_end(struct prepared *p, const struct change *c)
@@ -59,6 +69,17 @@ void prepare_end(struct prepared *p, const struct change *c)
 		p->header = NULL;
 	}
 	prepare_free(p);
+}
+
+int64_t prepare_coming(const struct prepared *p, const char *gitdir)
+{
+	const struct prepared *q;
+
+	DL_FOREACH(waiting, q)
+		if (q != p && q->header && q->thing != p->thing &&
+		    strcmp(event_text(q->header, "gitdir"), gitdir) == 0)
+			return q->thing;
+	return 0;
 }
 
 int prepare_forget(struct fs *fs, void *arg)
@@ -78,6 +99,7 @@ void *prepare_take(struct fs *fs)
 {
 	struct prepared *p;
 
+	ending = 1;
 	DL_FOREACH(waiting, p)
 		if (p->r->fs == fs && p->fn) {
 			p->fn = NULL;
@@ -97,20 +119,68 @@ static int on_output(const char *text, size_t n, void *arg)
 	return 0;
 }
 
-int prepare_run(struct prepared *p, json_t *argv, child_fn *done)
+static void on_end(json_t *result, void *arg)
 {
-	json_t *ask = scan_program(argv);
-	const char *why = strerror(ENOMEM);
+	struct prepared *p = arg;
 
-	if (ask)
-		p->child = child_start(p->r->fs->loop, ask, PROGRAM_TIMEOUT, p->r->fs->mountpoint,
-				       done, p, &why);
+	p->child = NULL;
+	p->done(result, p); /* it may be gone afterwards */
+	run_next();
+}
+
+static int run(struct prepared *p)
+{
+	const char *why = strerror(ENOMEM);
+	json_t *ask = p->ask;
+
+	p->ask = NULL;
+	p->child = child_start(p->r->fs->loop, ask, PROGRAM_TIMEOUT, p->r->fs->mountpoint, on_end,
+			       p, &why);
 	json_decref(ask);
 	if (!p->child)
 		return request_refuse(p->r, EAGAIN, "try again", "it could not be looked at: %s",
 				      why);
 	child_stream(p->child, on_output);
 	return 0;
+}
+
+/* Has the uid of P so many running that P has to wait? */
+static int has_enough(const struct prepared *p)
+{
+	const struct prepared *q;
+	int n = 0;
+
+	DL_FOREACH(waiting, q)
+		n += q->child && q->r->uid == p->r->uid;
+	return n >= PROGRAMS_MOST;
+}
+
+/* Those whose turn it is, in order of arrival. */
+static void run_next(void)
+{
+	struct prepared *p, *next;
+	int err;
+
+	if (ending)
+		return;
+	DL_FOREACH_SAFE(waiting, p, next) {
+		if (!p->ask || !p->fn || has_enough(p))
+			continue;
+		(void)store_read_begin(p->r->fs->store);
+		err = run(p);
+		store_read_end(p->r->fs->store);
+		if (err)
+			prepare_done(p, err);
+	}
+}
+
+int prepare_run(struct prepared *p, json_t *argv, child_fn *done)
+{
+	p->done = done;
+	p->ask = scan_program(argv);
+	if (!p->ask)
+		return -ENOMEM;
+	return has_enough(p) ? 0 : run(p);
 }
 
 /* --- scans --- */
@@ -195,28 +265,35 @@ static int open_timer(struct fs *fs)
 	return timer >= 0 && !loop_watch(fs->loop, timer, on_timer, fs) ? 0 : -EMFILE;
 }
 
-/* Ask for what was committed to the repository ID; one that cannot be asked stops nobody. */
+/* For a look that goes on already nobody waits longer than the first who waited for it. */
+static void wait_for_scan(struct prepared *p, int64_t id)
+{
+	int64_t until = scan_since(p->r->fs->scan, id) + SCAN_PATIENCE;
+
+	p->scans++;
+	if (until > p->until)
+		p->until = until;
+}
+
+/* Ask for what was committed to the repository ID; one that cannot be asked stops no claim. */
 static void ask_scan(struct prepared *p, int64_t id)
 {
 	int force = p->r->change->kind == CHANGE_LOOK;
+	int got = scan_ask(p->r->fs->scan, id, force, scanned, p);
 
-	if (scan_ask(p->r->fs->scan, id, force, scanned, p) == 0)
-		p->scans++;
+	if (got == 0)
+		wait_for_scan(p, id);
+	else if (got < 0 && force)
+		p->err = request_refuse(p->r, -got, "echo /absolute/path > repos/NAME/path",
+					"it has no path to be looked at");
 }
 
 static void ask_scans_of(struct prepared *p, const char *task)
 {
-	struct thing repo;
-	AUTO_ROWS *r = NULL;
-	struct task t;
+	AUTO_ROWS *r = db_rows(p->r->db, Q(REPOS_OF), T(task), I(THING_REPO));
 
-	if (read_task_named(p->r->db, task, &t) <= 0)
-		return;
-	r = db_rows(p->r->db, Q(SPACES_OF), I(t.id));
 	while (rows_next(r) > 0)
-		if (*rows_text(r, 0) &&
-		    read_thing_named(p->r->db, THING_REPO, rows_text(r, 0), &repo) > 0)
-			ask_scan(p, repo.id);
+		ask_scan(p, rows_int(r, 0));
 }
 
 static void ask_all_scans(struct prepared *p)
@@ -250,7 +327,8 @@ static int prepare_scans(struct prepared *p)
 		ask_scans_of(p, c->name);
 	if (--p->scans <= 0)
 		return p->err ? p->err : 1;
-	p->until = c->kind == CHANGE_LOOK ? 0 : now_of(p->r->fs) + SCAN_PATIENCE;
+	if (c->kind == CHANGE_LOOK)
+		p->until = 0;
 	arm(p->r->fs);
 	return 0;
 }
@@ -295,7 +373,7 @@ static int is_of_interest(const struct request *r)
 	case CHANGE_REGISTER:
 	case CHANGE_BASE:
 	case CHANGE_LOCK:
-		return db_get(r->db, 0, Q(THINGS), I(THING_REPO)) > 0;
+		return !scan_quiet(r->fs->scan);
 	case CHANGE_LOOK:
 	case CHANGE_EXTEND:
 		return 1;
@@ -318,6 +396,7 @@ int prepare(struct request *r, prepare_fn *fn, void *arg, struct prepared **out)
 	if (!p)
 		return -ENOMEM;
 	p->r = r;
+	p->thing = r->change->thing;
 	DL_APPEND(waiting, p);
 	got = start(p);
 	if (got) {

@@ -10,12 +10,15 @@
 
 struct prepared {
 	struct request *r;
+	int64_t thing;	/* of its change, which the writer may have by now */
 	prepare_fn *fn; /* NULL: nobody waits (any more) */
 	void *arg;
 	int scans;     /* that are waited for */
 	int err;       /* of one of them, where that matters */
 	int64_t until; /* ms since boot: the claim is not kept waiting longer; 0: for ever */
 	struct child *child;
+	json_t *ask;	   /* the program, while it waits its turn */
+	child_fn *done;	   /* what gets its answer */
 	struct buf output; /* of it */
 	json_t *header;	   /* of a repository's path */
 	struct prepared *prev, *next;
@@ -23,7 +26,12 @@ struct prepared {
 
 /* All is known: go on, or refuse with ERR. P is left to prepare_end. */
 void prepare_done(struct prepared *p, int err);
-/* Run `coordfs ARGV..`; DONE gets what it printed in p->output. 0, or refused. */
+/* The repository, other than P's, that is about to be at GITDIR: looked at, not decided. 0: none. */
+int64_t prepare_coming(const struct prepared *p, const char *gitdir);
+/*
+ * Run `coordfs ARGV..`, the uid's turn come; DONE gets what it printed in p->output. 0, or
+ * refused.
+ */
 int prepare_run(struct prepared *p, json_t *argv, child_fn *done);
 
 #endif

@@ -26,15 +26,25 @@ static const char *failure_of(const json_t *result)
 	return colon ? colon + 2 : *errors ? errors : "it was killed";
 }
 
+/* Is GITDIR that of the repository ID? What its path held when that was set, or has held since. */
+static int is_at(struct request *r, int64_t id, const char *gitdir)
+{
+	const char *expected = scan_expected(r->fs->scan, id);
+	AUTO_FREE char *path = tx_attr(r->db, id, "path");
+	AUTO_FREE char *seen = tx_attr(r->db, id, "gitdir");
+
+	if (!path)
+		return 0;
+	return strcmp(expected ? expected : seen ? seen : "", gitdir) == 0;
+}
+
 /* The name of the repository, other than NOT, whose git directory is GITDIR. 1, 0. */
 static int repo_at(struct request *r, const char *gitdir, int64_t not, char name[NAME_BUFFER])
 {
 	AUTO_ROWS *rows = db_rows(r->db, Q(THINGS), I(THING_REPO));
 
 	while (rows_next(rows) > 0) {
-		AUTO_FREE char *theirs = tx_attr(r->db, rows_int(rows, 0), "gitdir");
-
-		if (rows_int(rows, 0) == not || !theirs || strcmp(theirs, gitdir) != 0)
+		if (rows_int(rows, 0) == not || !is_at(r, rows_int(rows, 0), gitdir))
 			continue;
 		(void)snprintf(name, NAME_BUFFER, "%s", rows_text(rows, 2));
 		return 1;
@@ -42,15 +52,17 @@ static int repo_at(struct request *r, const char *gitdir, int64_t not, char name
 	return 0;
 }
 
-/* --- the path of a repository --- */
-
-/* Is PATH the mount, or in it? */
-static int is_ours(const struct request *r, const char *path)
+/* The same of one whose path is being set. */
+static int repo_coming(struct prepared *p, const char *gitdir, char name[NAME_BUFFER])
 {
-	size_t n = strlen(r->fs->mountpoint);
+	int64_t id = prepare_coming(p, gitdir);
+	AUTO_FREE char *theirs = id ? db_text(p->r->db, Q(THING_NAME), I(id)) : NULL;
 
-	return n && strncmp(path, r->fs->mountpoint, n) == 0 && (!path[n] || path[n] == '/');
+	(void)snprintf(name, NAME_BUFFER, "%s", theirs ? theirs : "");
+	return id != 0;
 }
+
+/* --- the path of a repository --- */
 
 static int check_header(struct prepared *p)
 {
@@ -60,10 +72,10 @@ static int check_header(struct prepared *p)
 	if (!*gitdir)
 		return request_refuse(p->r, EINVAL, "echo /absolute/path > repos/NAME/path",
 				      "what is there could not be understood");
-	if (is_ours(p->r, gitdir))
+	if (scan_is_ours(p->r->fs, gitdir))
 		return request_refuse(p->r, EINVAL, "keep it elsewhere",
 				      "a repository in this mount cannot be looked at by it");
-	if (repo_at(p->r, gitdir, p->r->change->thing, name))
+	if (repo_at(p->r, gitdir, p->r->change->thing, name) || repo_coming(p, gitdir, name))
 		return request_refuse(
 			p->r, EEXIST, "use that name, or rmdir repos/NAME first",
 			"%s is registered as %s already: two names would be two claims of one file",
@@ -77,7 +89,6 @@ static void on_header(json_t *result, void *arg)
 	const char *why = failure_of(result);
 	int err = 0;
 
-	p->child = NULL;
 	(void)store_read_begin(p->r->fs->store);
 	if (*why) {
 		err = scan_errno(why);
@@ -103,8 +114,9 @@ int prepare_path(struct prepared *p)
 
 	if (!n || *c->text != '/' || memchr(c->text, 0, n) || line_check(c->text, n))
 		return 1; /* the writer says what is wrong */
-	argv = json_pack("[s,s,s,s,s%]", "coordfs", "scan", "--as-owner", "--only-head", c->text,
-			 n);
+	argv = json_pack("[s,s,s,s]", "coordfs", "scan", "--as-owner", "--only-head");
+	scan_branches(p->r->db, c->thing, argv);
+	(void)json_array_append_new(argv, json_stringn(c->text, n));
 	return prepare_run(p, argv, on_header);
 }
 
@@ -150,7 +162,7 @@ static int say_where(struct prepared *p, const json_t *said, struct buf *out)
 	const char *error = event_text(said, "error"), *inside = event_text(said, "inside");
 	char name[NAME_BUFFER];
 
-	if (!*error && is_ours(p->r, event_text(said, "gitdir")))
+	if (!*error && scan_is_ours(p->r->fs, event_text(said, "gitdir")))
 		error = "it is in this mount";
 	if (*error || !repo_at(p->r, event_text(said, "gitdir"), 0, name))
 		return request_refuse(
@@ -199,7 +211,6 @@ static void on_where(json_t *result, void *arg)
 	const char *why = failure_of(result);
 	int err;
 
-	p->child = NULL;
 	(void)store_read_begin(p->r->fs->store);
 	err = *why ? request_refuse(p->r, EIO, "write a path in the task's repo",
 				    "where the absolute paths are could not be seen: %s", why) :
@@ -222,6 +233,9 @@ int prepare_artifacts(struct prepared *p)
 	}
 	(void)json_array_append_new(argv, json_string("--"));
 	got = argv ? add_paths(p, argv) : -ENOMEM;
+	if (!got && geteuid() != 0 && p->r->uid != geteuid()) /* it cannot be looked as that user */
+		got = request_refuse(p->r, EINVAL, "write a path in the task's repo",
+				     "absolute paths are for the owner of this mount alone");
 	if (got) {
 		json_decref(argv);
 		return got;

@@ -6,10 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <utlist.h>
@@ -22,22 +20,17 @@
 #include "backend/tx.h"
 #include "fs/child.h"
 #include "fs/scan.h"
+#include "fs/stamp.h"
 
 #define SCAN_TIMEOUT 600000 /* ms that a walk may take */
 #define LINE_MAX_BYTES 8388608
-#define BATCH_COMMITS 64
+#define BATCH_MOST 64 /* commits in one transaction */
+#define BATCH_LEAST 4
+#define BATCH_MS 20 /* that it should take: so long others wait for it */
 #define BATCH_BYTES 262144
-#define RACY_MS 10     /* a file that is so young may have changed since without a trace */
-#define COARSE_MS 2000 /* the same, where times are whole seconds */
+#define QUIET_MOST 8 /* repositories that are all looked at, whichever a task is in */
 #define OIDS_A_WORD 2000
 #define WORDS_MAX 20
-
-/* Whether the files that change with the branches have changed. */
-struct stamp {
-	uint64_t hash;
-	int racy; /* they were too young to tell later */
-	int known;
-};
 
 struct scan_waiter {
 	int64_t need; /* the run that will do */
@@ -55,6 +48,8 @@ struct repo {
 	json_t *expect;	    /* what the path held when it was set, until that is recorded */
 	json_t *watch;	    /* files whose stat tells */
 	struct stamp stamp; /* of them, when the last good run began */
+	struct quiet quiet; /* whether anything has happened to them */
+	int unheard;	    /* they are others now than those that are listened to */
 	struct scan_waiter *waiters;
 	/* a run */
 	int64_t runs; /* begun */
@@ -67,7 +62,9 @@ struct repo {
 	struct buf text; /* of it, not yet looked at */
 	json_t *header, *batch;
 	size_t batch_bytes;
+	size_t most; /* commits in a batch: fewer when they take long */
 	int sending;
+	int64_t sent; /* ms since boot */
 	int complete; /* it has printed its last line */
 	int ended;    /* the program has; RC says how; 2: the last batch is sent, too */
 	int rc;	      /* 0 or -errno */
@@ -101,54 +98,21 @@ static int64_t now_boot(const struct scan_state *s)
 	return w->boot_ms(w);
 }
 
-static void hash_in(uint64_t *h, uint64_t v)
-{
-	*h = (*h ^ v) * 1099511628211u;
-}
-
-/* Since when a file of that time might have been changed again at the same time. */
-static int is_racy(const struct timespec *mtime, const struct timespec *now)
-{
-	int64_t age =
-		(now->tv_sec - mtime->tv_sec) * 1000 + (now->tv_nsec - mtime->tv_nsec) / 1000000;
-
-	return age >= -RACY_MS && age < (mtime->tv_nsec ? RACY_MS : COARSE_MS);
-}
-
-static struct stamp stamp_of(const json_t *watch)
-{
-	struct stamp out = { .hash = 1469598103934665603u, .known = json_array_size(watch) > 0 };
-	struct timespec now;
-	const json_t *v;
-	struct stat st;
-	size_t i;
-
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	json_array_foreach(watch, i, v) {
-		const char *path = json_string_value(v);
-
-		if (!path || stat(path, &st)) {
-			hash_in(&out.hash, 1);
-			continue;
-		}
-		hash_in(&out.hash, (uint64_t)st.st_ino);
-		hash_in(&out.hash, (uint64_t)st.st_size);
-		hash_in(&out.hash, (uint64_t)st.st_mtim.tv_sec);
-		hash_in(&out.hash, (uint64_t)st.st_mtim.tv_nsec);
-		out.racy |= is_racy(&st.st_mtim, &now);
-	}
-	return out;
-}
-
 /* Could something have come since the stamp OLD? */
-static int has_moved(const struct repo *p, const struct stamp *old)
+static int has_moved(struct repo *p, const struct stamp *old)
 {
+	int last = old == &p->stamp, moved;
 	struct stamp now;
 
 	if (!old->known || old->racy)
 		return 1;
+	if (last && quiet_holds(&p->quiet))
+		return 0;
 	now = stamp_of(p->watch);
-	return now.hash != old->hash;
+	moved = !now.known || now.hash != old->hash;
+	if (last && !moved)
+		quiet_since(&p->quiet);
+	return moved;
 }
 
 /* --- which there are --- */
@@ -198,6 +162,7 @@ static void repo_free(struct repo *p)
 		free(w);
 	json_decref(p->expect);
 	json_decref(p->watch);
+	quiet_end(&p->quiet);
 	free(p->path);
 	free(p);
 }
@@ -210,6 +175,8 @@ static struct repo *repo_add(struct scan_state *s, int64_t id, const char *name)
 		return NULL;
 	p->s = s;
 	p->id = id;
+	p->most = BATCH_LEAST;
+	p->quiet.fd = -1;
 	(void)snprintf(p->name, sizeof(p->name), "%s", name);
 	LL_APPEND(s->repos, p);
 	return p;
@@ -244,20 +211,31 @@ static void repo_refresh(struct scan_state *s, int64_t id, const char *name)
 static void refresh(struct scan_state *s)
 {
 	AUTO_ROWS *r = db_rows(store_reader(s->fs->store), Q(THINGS), I(THING_REPO));
-	struct repo *p, *next;
+	struct repo *p;
 
 	LL_FOREACH(s->repos, p)
 		p->listed = 0;
 	while (rows_next(r) > 0)
 		repo_refresh(s, rows_int(r, 0), rows_text(r, 2));
-	LL_FOREACH_SAFE(s->repos, p, next) {
-		if (p->listed || p->sending)
-			continue;
-		LL_DELETE(s->repos, p);
-		p->err = -ESTALE;
-		wake(p, 1);
-		repo_free(p);
-	}
+}
+
+/* It was removed. Outside of reads: those who wait are answered. */
+static void repo_end(struct repo *p)
+{
+	LL_DELETE(p->s->repos, p);
+	p->err = -ESTALE;
+	(void)snprintf(p->error, sizeof(p->error), "it was removed meanwhile");
+	wake(p, 1);
+	repo_free(p);
+}
+
+static void end_unlisted(struct scan_state *s)
+{
+	struct repo *p, *next;
+
+	LL_FOREACH_SAFE(s->repos, p, next)
+		if (!p->listed && !p->sending) /* else when that is decided */
+			repo_end(p);
 }
 
 /* --- from time to time --- */
@@ -269,9 +247,11 @@ static void on_timer(void *arg)
 	uint64_t n;
 
 	(void)!read(s->timer, &n, sizeof(n));
-	LL_FOREACH(s->repos, p)
+	LL_FOREACH(s->repos, p) {
+		p->quiet.since = 0; /* a directory far above may be another: nobody tells of that */
 		if (p->path && !p->running && has_moved(p, &p->stamp))
 			run_start(p);
+	}
 }
 
 static void arm(struct scan_state *s)
@@ -290,10 +270,13 @@ static void look_again(struct scan_state *s)
 {
 	struct repo *p;
 
+	if (!s->started)
+		return;
 	(void)store_read_begin(s->fs->store);
 	refresh(s);
 	arm(s);
 	store_read_end(s->fs->store);
+	end_unlisted(s);
 	LL_FOREACH(s->repos, p)
 		if (p->path && !p->running && !p->stamp.known && !p->err)
 			run_start(p);
@@ -347,6 +330,14 @@ void scan_expect(struct scan_state *s, int64_t repo, json_t *header)
 	p->expect = header;
 }
 
+const char *scan_expected(const struct scan_state *s, int64_t repo)
+{
+	const struct repo *p = s ? find_repo(s, repo) : NULL;
+	const json_t *header = p && p->expect ? p->expect : p ? p->header : NULL;
+
+	return header ? event_text(header, "gitdir") : NULL;
+}
+
 struct scan_state *scan_new(struct fs *fs, struct loop *loop)
 {
 	struct scan_state *s = calloc(1, sizeof(*s));
@@ -366,6 +357,17 @@ void scan_start(struct scan_state *s)
 {
 	s->started = 1;
 	look_again(s);
+}
+
+void scan_stop(struct scan_state *s)
+{
+	struct repo *p;
+
+	if (!s)
+		return;
+	s->started = 0;
+	LL_FOREACH(s->repos, p)
+		run_clear(p);
 }
 
 void scan_free(struct scan_state *s)
@@ -407,6 +409,17 @@ int scan_ask(struct scan_state *s, int64_t repo, int force, scan_fn *fn, void *a
 	return 0;
 }
 
+int scan_quiet(struct scan_state *s)
+{
+	struct repo *p;
+	int n = 0;
+
+	LL_FOREACH(s->repos, p)
+		if (p->path && (p->running || ++n > QUIET_MOST || has_moved(p, &p->stamp)))
+			return 0;
+	return 1;
+}
+
 void scan_forget(struct scan_state *s, void *arg)
 {
 	struct scan_waiter *w;
@@ -416,6 +429,13 @@ void scan_forget(struct scan_state *s, void *arg)
 		LL_FOREACH(p->waiters, w)
 			if (w->arg == arg)
 				w->fn = NULL;
+}
+
+int64_t scan_since(const struct scan_state *s, int64_t repo)
+{
+	const struct repo *p = find_repo(s, repo);
+
+	return p && p->running ? p->began : 0;
 }
 
 void scan_info(const struct scan_state *s, int64_t repo, struct scan_info *out)
@@ -436,6 +456,13 @@ void scan_info(const struct scan_state *s, int64_t repo, struct scan_info *out)
 json_t *scan_program(json_t *argv)
 {
 	return json_pack("{s:o,s:i}", "argv", argv, "flags", PROBE_SELF | PROBE_OWNER);
+}
+
+int scan_is_ours(const struct fs *fs, const char *path)
+{
+	size_t n = strlen(fs->mountpoint);
+
+	return n && strncmp(path, fs->mountpoint, n) == 0 && (!path[n] || path[n] == '/');
 }
 
 int scan_errno(const char *sentence)
@@ -502,6 +529,14 @@ static void add_lines(json_t *argv, const char *option, const char *text)
 	}
 }
 
+void scan_branches(struct db *db, int64_t repo, json_t *argv)
+{
+	AUTO_FREE char *branches = tx_attr(db, repo, "branches");
+
+	if (branches)
+		add_lines(argv, "--branch", branches);
+}
+
 static json_t *values_of(json_t *heads)
 {
 	json_t *list = json_array(), *v;
@@ -517,7 +552,6 @@ static json_t *arguments(struct repo *p)
 {
 	struct db *db = store_reader(p->s->fs->store);
 	AUTO_FREE char *heads = tx_attr(db, p->id, "heads");
-	AUTO_FREE char *branches = tx_attr(db, p->id, "branches");
 	AUTO_FREE char *depth = field_value(db, THING_REPO, p->id, "depth");
 	json_t *argv = json_pack("[s,s,s]", "coordfs", "scan", "--as-owner"), *list;
 
@@ -536,8 +570,7 @@ static json_t *arguments(struct repo *p)
 		add_oids(argv, "--known", list);
 		json_decref(list);
 	}
-	if (branches)
-		add_lines(argv, "--branch", branches);
+	scan_branches(db, p->id, argv);
 	add_word(argv, "--depth");
 	add_word(argv, depth ? depth : "0");
 	add_word(argv, p->path);
@@ -592,18 +625,38 @@ static json_t *head_lines(const json_t *header)
 	return json_string(buf_text(&lines));
 }
 
+/* Whoever claims something meanwhile waits for the batch: it is small where that takes long. */
+static void fit_batch(struct repo *p)
+{
+	int64_t took = now_boot(p->s) - p->sent;
+
+	if (took > BATCH_MS && p->most > BATCH_LEAST)
+		p->most /= 2;
+	else if (took < BATCH_MS / 2 && p->most < BATCH_MOST)
+		p->most *= 2;
+}
+
 static void on_recorded(struct change *c)
 {
 	struct repo *p = c->arg;
 
+	int err = c->result.err;
+	char why[200];
+
 	p->sending = 0;
-	if (c->result.err && !p->rc) {
-		p->rc = c->result.err;
-		(void)snprintf(p->says, sizeof(p->says), "could not be recorded: %s",
-			       strerror(-c->result.err));
-	}
+	fit_batch(p);
 	change_free(c);
-	go_on(p);
+	if (!p->s->started)
+		return;
+	if (err) {
+		(void)snprintf(why, sizeof(why), "what was found could not be recorded: %s",
+			       strerror(-err));
+		give_up(p, err, why);
+	}
+	if (p->listed)
+		go_on(p);
+	else
+		repo_end(p);
 }
 
 /* Let the writer record the batch; DONE: with where the branches are. */
@@ -633,23 +686,29 @@ static int send_batch(struct repo *p, int done)
 	c->done = on_recorded;
 	c->arg = p;
 	p->sending = 1;
+	p->sent = now_boot(p->s);
 	store_commit(p->s->fs->store, c);
 	return 0;
 }
 
-static void take_header(struct repo *p, json_t *header)
+/* 0 or -errno. */
+static int take_header(struct repo *p, json_t *header)
 {
 	json_t *watch = json_object_get(header, "watch");
 
+	if (scan_is_ours(p->s->fs, event_text(header, "gitdir")))
+		return -EXDEV;
 	json_decref(p->header);
 	p->header = json_incref(header);
 	if (json_equal(watch, p->watch))
-		return;
+		return 0;
 	/* what it stands for was not looked at before the walk: it is looked at once more */
 	json_decref(p->watch);
 	p->watch = json_incref(watch);
+	p->unheard = 1;
 	p->before = (struct stamp){ 0 };
 	p->again = 1;
+	return 0;
 }
 
 static int take_line(struct repo *p, const char *line, size_t n)
@@ -658,7 +717,7 @@ static int take_line(struct repo *p, const char *line, size_t n)
 	int err = v ? 0 : -EBADMSG;
 
 	if (json_object_get(v, "gitdir")) {
-		take_header(p, v);
+		err = take_header(p, v);
 	} else if (json_object_get(v, "commit")) {
 		if (!p->batch)
 			p->batch = json_array();
@@ -674,7 +733,7 @@ static int take_line(struct repo *p, const char *line, size_t n)
 
 static int is_full(const struct repo *p)
 {
-	return json_array_size(p->batch) >= BATCH_COMMITS || p->batch_bytes >= BATCH_BYTES;
+	return json_array_size(p->batch) >= p->most || p->batch_bytes >= BATCH_BYTES;
 }
 
 /* Whole lines of what was printed, until a batch is full. */
@@ -713,6 +772,13 @@ static void give_up(struct repo *p, int err, const char *why)
 	buf_clear(&p->text);
 }
 
+static const char *no_answer(int err)
+{
+	return err == -EXDEV	? "a repository in this mount cannot be looked at by it" :
+	       err == -EMSGSIZE ? "it has too many branches: say which in repos/NAME/branches" :
+				  "coordfs scan printed what is no answer";
+}
+
 static int has_line(const struct repo *p)
 {
 	return p->text.n && memchr(p->text.p, '\n', p->text.n) != NULL;
@@ -728,7 +794,7 @@ static void go_on(struct repo *p)
 	if (!p->rc) {
 		err = take_lines(p);
 		if (err)
-			give_up(p, err, "coordfs scan printed what is no answer");
+			give_up(p, err, no_answer(err));
 	}
 	if (p->rc && p->ended) {
 		run_over(p, p->rc, p->says);
@@ -794,6 +860,9 @@ static void run_start(struct repo *p)
 	p->again = p->ended = p->rc = p->complete = 0;
 	p->count = 0;
 	p->began = now_boot(p->s);
+	if (p->unheard)
+		quiet_begin(&p->quiet, p->watch);
+	p->unheard = 0;
 	p->before = stamp_of(p->watch);
 	reads = !db_in_transaction(store_reader(p->s->fs->store)); /* who asks may be reading */
 	if (reads)

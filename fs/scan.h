@@ -15,6 +15,8 @@ struct scan_state *scan_new(struct fs *fs, struct loop *loop);
 void scan_free(struct scan_state *s);
 /* Begin: the mount answers. */
 void scan_start(struct scan_state *s);
+/* Nothing is begun any more: the writer is about to stop. */
+void scan_stop(struct scan_state *s);
 
 /*
  * See to it that all that was committed to the repository REPO by now is recorded. 1: it is.
@@ -23,6 +25,10 @@ void scan_start(struct scan_state *s);
  */
 typedef void scan_fn(void *arg, int err, const char *why);
 int scan_ask(struct scan_state *s, int64_t repo, int force, scan_fn *fn, void *arg);
+/* Is all of every repository recorded, without asking the store? 0: ask for each. */
+int scan_quiet(struct scan_state *s);
+/* When the look at REPO that goes on began, ms since boot; 0: none does. */
+int64_t scan_since(const struct scan_state *s, int64_t repo);
 /* ARG waits no more. */
 void scan_forget(struct scan_state *s, void *arg);
 
@@ -33,6 +39,9 @@ void scan_decided(struct scan_state *s, const struct change *c);
  * The commits that are reachable by then were there before.
  */
 void scan_expect(struct scan_state *s, int64_t repo, json_t *header);
+
+/* The git directory of such a header, or of the run that goes on; NULL: what is recorded is true. */
+const char *scan_expected(const struct scan_state *s, int64_t repo);
 
 /* What is known of the last look. */
 struct scan_info {
@@ -46,6 +55,10 @@ void scan_info(const struct scan_state *s, int64_t repo, struct scan_info *out);
 
 /* What to ask child_start for: this program as `coordfs ARGUMENT..`, as the owner of what is looked at. */
 json_t *scan_program(json_t *argv);
+/* Is PATH, as it is really called, the mount, or in it? */
+int scan_is_ours(const struct fs *fs, const char *path);
+/* Options of it: the branches of REPO that are looked at. Inside a read. */
+void scan_branches(struct db *db, int64_t repo, json_t *argv);
 /* The errno that a program's sentence tells of. */
 int scan_errno(const char *sentence);
 

@@ -31,7 +31,8 @@ static int become(uid_t uid)
 	(void)setenv("HOME", "/nonexistent", 1);
 	(void)unsetenv("XDG_CONFIG_HOME");
 	if (geteuid() == 0 && uid != 0 &&
-	    (setgroups(0, NULL) || setgid(p ? p->pw_gid : NOBODY) || setuid(uid)))
+	    ((p ? initgroups(p->pw_name, p->pw_gid) : setgroups(0, NULL)) ||
+	     setgid(p ? p->pw_gid : NOBODY) || setuid(uid)))
 		return -1;
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
