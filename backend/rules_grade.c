@@ -109,7 +109,9 @@ static int parse_grade(struct tx *tx, const struct change *c, char value[24], ch
 	(void)snprintf(judge, 64, "-");
 	if (strncmp(word, "judge=", 6) == 0) {
 		k = strcspn(word + 6, " \n");
-		(void)snprintf(judge, 64, "%.*s", (int)(k < 63 ? k : 63), word + 6);
+		if (!k || k >= 64)
+			return tx_refuse(tx, EINVAL, next, "judge= takes 1 to 63 bytes");
+		(void)snprintf(judge, 64, "%.*s", (int)k, word + 6);
 		word += 6 + k + strspn(word + 6 + k, " ");
 	}
 	if (!*word || *word == '\n')

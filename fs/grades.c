@@ -7,6 +7,7 @@
 #include "backend/clean.h"
 #include "backend/grade.h"
 #include "backend/text.h"
+#include "fs/caller.h"
 #include "fs/record.h"
 
 /* --- the whole --- */
@@ -31,7 +32,7 @@ static void show_inputs(const struct deeds *d, struct buf *out)
 		{ "commits", d->commits },     { "uncovered", d->uncovered },
 		{ "reverted", d->reverted },   { "twins", d->twins },
 		{ "told", d->told },	       { "refusals", d->refusals },
-		{ "choices", d->choices },
+		{ "choices", d->choices },     { "own", d->own },
 	};
 
 	for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++)
@@ -120,10 +121,39 @@ static int dimension_show(struct request *r, int64_t id, struct buf *out)
 	return err;
 }
 
-/* Who asks is its process, never the path. */
+struct kin {
+	struct request *r;
+	struct session graded;
+};
+
+/* Is the process of the graded session: its anchor, joined to it, or started as it? */
+static int is_of_graded(const struct proc *p, void *arg)
+{
+	struct kin *k = arg;
+	char name[256] = "";
+
+	return db_get(k->r->db, 0, Q(PROCESS_OF), I(k->graded.id), I(p->pid), I(p->start),
+		      T(store_boot_id(k->r->fs->store))) ||
+	       (caller_env(p->pid, "COORD_SESSION", name, sizeof(name)) > 0 &&
+		strcmp(name, k->graded.name) == 0);
+}
+
+/* Who asks is its process and those it descends from, whatever they call themselves; never the path. */
+static int identify(struct request *r, int64_t id)
+{
+	struct kin k = { .r = r };
+	int err = request_identify(r, 0);
+
+	if (err || !r->actor.pid || read_session(r->db, id, &k.graded) <= 0)
+		return err;
+	if (caller_ancestors(r->actor.pid, is_of_graded, &k) > 0)
+		r->actor.joined = id;
+	return 0;
+}
+
 static int dimension_store(struct request *r, int64_t id, const char *text, size_t n, int append)
 {
-	int err = request_identify(r, 0);
+	int err = identify(r, id);
 
 	(void)append;
 	if (err)
@@ -138,7 +168,7 @@ static int dimension_store(struct request *r, int64_t id, const char *text, size
 /* Refused when it is opened: the session itself does not even get a descriptor. */
 static int dimension_open(struct request *r, int64_t id, int flags)
 {
-	int err = request_identify(r, 0);
+	int err = identify(r, id);
 
 	(void)flags;
 	if (err)
