@@ -209,8 +209,11 @@ static void put_value(struct tx *tx, const struct task *t, int64_t session, json
 {
 	AUTO_FREE char *value = tx_attr(tx->db, t->id, "value");
 
-	if (value && session && t->drafter != session &&
-	    !db_get(tx->db, 0, Q(VALUE_BY), I(t->id), I(session)))
+	if (!value || !session || t->drafter == session)
+		return;
+	if (db_get(tx->db, 0, Q(VALUE_BY), I(t->id), I(session)))
+		(void)json_object_set_new(body, "value", json_string("0"));
+	else
 		(void)json_object_set_new(body, "value", json_string(value));
 }
 

@@ -96,14 +96,17 @@ static int parse_grade(struct tx *tx, const struct change *c, char value[24], ch
 	size_t n = strcspn(text, " \n"), k;
 	double v;
 
-	if (!c->n || text[c->n - 1] != '\n' || line_check(text, c->n - 1))
+	int err = line_check(text, c->n ? c->n - 1 : 0);
+
+	if (err || !c->n || text[c->n - 1] != '\n')
 		return tx_refuse(
-			tx, EINVAL, next,
+			tx, err ? -err : EINVAL, next,
 			"a grade is one line of text with its newline: half a line is none");
-	if (n >= 24)
+	(void)snprintf(value, 24, "%.*s", n < 24 ? (int)n : 0, text);
+	err = number_parse(value, &v);
+	if (err == -EINVAL)
 		return tx_refuse(tx, EINVAL, next, "not a number from 0 to 1");
-	(void)snprintf(value, 24, "%.*s", (int)n, text);
-	if (number_parse(value, &v) || v < 0 || v > 1)
+	if (err || v < 0 || v > 1)
 		return tx_refuse(tx, ERANGE, next, "a grade is a number from 0 to 1");
 	word = text + n + strspn(text + n, " ");
 	(void)snprintf(judge, 64, "-");
