@@ -15,8 +15,8 @@ extern const char *const grade_dimensions[];
 #define GRADE_DIMENSIONS 6
 /* The weight of a dimension while control/grading/NAME is unset; the unit of value is "unit". */
 const char *grade_default(const char *name);
-/* control/grading/NAME. */
-double grade_setting(struct db *db, const char *name);
+/* s41 and s41.2 are one family by name. */
+int grade_is_family(const char *a, const char *b);
 
 /* What is recorded of a session. */
 struct deeds {

@@ -47,14 +47,6 @@ int rule_journal(struct tx *tx, const struct change *c)
 				 text ? text : ""));
 }
 
-/* s41 and s41.2 are one family by name. */
-static int is_family(const char *a, const char *b)
-{
-	size_t n = strlen(a), m = strlen(b), k = n < m ? n : m;
-
-	return strncmp(a, b, k) == 0 && (n == m || (n < m ? b[k] : a[k]) == '.');
-}
-
 /* May the actor say how session S did? 0, or refused. */
 static int may_grade(struct tx *tx, const struct session *s, struct session *by)
 {
@@ -67,7 +59,7 @@ static int may_grade(struct tx *tx, const struct session *s, struct session *by)
 				 "you are session %s: nobody grades their own work", s->name);
 	if (a->session && read_session(tx->db, a->session, by) < 0)
 		return tx_fail(tx, -EIO);
-	if (a->session && is_family(by->name, s->name))
+	if (a->session && grade_is_family(by->name, s->name))
 		return tx_refuse(tx, EPERM, next,
 				 "session %s is of the family of %s: nobody grades their own work",
 				 by->name, s->name);

@@ -343,6 +343,8 @@ SQL(REFUSALS_OF, "SELECT at, errno, op FROM refusals WHERE session = ? ORDER BY 
 SQL(GRADE_ADD, "INSERT INTO grades(id, session, dimension, value, reason, writer, uid, at, judge) VALUES(?1, ?2, ?3, CAST(?4 AS REAL), ?5, ?6, ?7, ?8, ?9)")
 #define GRADE_COLUMNS "SELECT dimension, CAST(value AS TEXT), reason, writer, uid, at, judge FROM grades "
 SQL(GRADE_LAST, GRADE_COLUMNS "WHERE session = ? AND dimension = ? ORDER BY id DESC LIMIT 1")
+SQL(GRADES_LAST, GRADE_COLUMNS "WHERE id IN (SELECT max(id) FROM grades WHERE session = ? GROUP BY dimension)")
+SQL(GRADING, "SELECT name, value FROM attrs WHERE thing = 0 AND name >= 'grading.' AND name < 'grading/'")
 SQL(GRADES_OF, GRADE_COLUMNS "WHERE session = ? ORDER BY id")
 SQL(REVERT_ADD, "INSERT OR IGNORE INTO reverts(oid, cid) VALUES(?, ?)")
 SQL(DAY_UP, "INSERT INTO days(day, what, n) VALUES(?1, ?2, ?3) ON CONFLICT(day, what) DO UPDATE SET n = n + ?3")

@@ -165,18 +165,26 @@ static int dimension_store(struct request *r, int64_t id, const char *text, size
 	return change_text(r->change, text, n);
 }
 
-/* Refused when it is opened: the session itself does not even get a descriptor. */
+/* Refused when it is opened: the session and its family do not even get a descriptor. */
 static int dimension_open(struct request *r, int64_t id, int flags)
 {
+	static const char next[] = "let another session, or an operator, grade it";
+	struct session by, graded;
 	int err = identify(r, id);
 
 	(void)flags;
 	if (err)
 		return err;
-	if (r->actor.session != id && r->actor.joined != id && r->actor.foreign != id)
-		return 0;
-	return request_refuse(r, EPERM, "let another session, or an operator, grade it",
-			      "you are this session: nobody grades their own work");
+	if (r->actor.session == id || r->actor.joined == id || r->actor.foreign == id)
+		return request_refuse(r, EPERM, next,
+				      "you are this session: nobody grades their own work");
+	if (read_session(r->db, r->actor.session, &by) > 0 &&
+	    read_session(r->db, id, &graded) > 0 && grade_is_family(by.name, graded.name))
+		return request_refuse(
+			r, EPERM, next,
+			"session %s is of the family of %s: nobody grades their own work", by.name,
+			graded.name);
+	return 0;
 }
 
 /* TIME DIMENSION VALUE WRITER UID JUDGE REASON, in order. */
