@@ -352,7 +352,7 @@ SQL(DAY_SUM, "SELECT coalesce(sum(n), 0) FROM days WHERE what = ? AND day >= ?")
 SQL(DAYS_SINCE, "SELECT day, what, n FROM days WHERE day >= ? ORDER BY day DESC, what")
 SQL(BOARD_VALUE, "UPDATE board SET value = CAST(coalesce(?1, '0') AS REAL) WHERE task = ?2")
 /* numbers as text: a conversion that lacks memory must fail here, not when it is read */
-SQL(BEST_READY, "SELECT CAST(b.value AS TEXT), t.name FROM board b JOIN tasks t ON t.id = b.task WHERE b.col = 2 ORDER BY b.value DESC LIMIT 1")
+SQL(BEST_READY, "SELECT CAST(b.value AS TEXT), t.name FROM board b JOIN tasks t ON t.id = b.task WHERE b.col = 2 AND b.value > 0 ORDER BY b.value DESC LIMIT 1")
 /* Tasks that need ?1 and nothing else that is not done; not those that the session ?2 drafted. */
 SQL(UNBLOCKED_BY, "SELECT t.name FROM needs n CROSS JOIN board b ON b.task = n.task CROSS JOIN tasks t ON t.id = n.task"
     " WHERE n.need = ?1 AND b.unmet = 1 AND b.state = 1 AND (?2 = 0 OR t.drafter <> ?2) ORDER BY t.name LIMIT 100")

@@ -71,7 +71,7 @@ static void show_resolved(struct request *r, int64_t id, struct buf *out)
 	}
 }
 
-int grade_show(struct request *r, int64_t id, struct buf *out)
+static int render(struct request *r, int64_t id, struct buf *out)
 {
 	struct session s;
 	struct grade g;
@@ -90,6 +90,30 @@ int grade_show(struct request *r, int64_t id, struct buf *out)
 		show_part(&g.parts[i], out);
 	show_inputs(&g.deeds, out);
 	show_resolved(r, id, out);
+	return out->err ? out->err : db_error(r->db);
+}
+
+/* A grade follows from the events: as long as there is no other one it is the same. */
+int grade_show(struct request *r, int64_t id, struct buf *out)
+{
+	struct fs *fs = r->fs;
+	int64_t seq = db_get(r->db, 0, Q(EVENT_LAST));
+	int err;
+
+	if (fs->grade.session == id && fs->grade.seq == seq) {
+		buf_add(out, fs->grade.text.p, fs->grade.text.n);
+		return 0;
+	}
+	fs->grade.session = 0;
+	buf_clear(&fs->grade.text);
+	err = render(r, id, &fs->grade.text);
+	if (err) {
+		buf_free(&fs->grade.text); /* its error would stay */
+		return err;
+	}
+	fs->grade.session = id;
+	fs->grade.seq = seq;
+	buf_add(out, fs->grade.text.p, fs->grade.text.n);
 	return 0;
 }
 
