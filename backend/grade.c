@@ -38,28 +38,58 @@ const char *grade_default(const char *name)
 	return NULL;
 }
 
-double grade_setting(struct db *db, const char *name)
+int grade_is_family(const char *a, const char *b)
 {
-	const char *dflt = grade_default(name);
-	AUTO_FREE char *text = NULL;
-	char field[48];
+	size_t n = strlen(a), m = strlen(b), k = n < m ? n : m;
+
+	return strncmp(a, b, k) == 0 && (n == m || (n < m ? b[k] : a[k]) == '.');
+}
+
+static double number_or(const char *text, double dflt)
+{
 	double v = 0;
 
-	(void)snprintf(field, sizeof(field), "grading.%s", name);
-	text = tx_attr(db, 0, field);
-	return number_parse(text ? text : dflt ? dflt : "0", &v) ? 0 : v;
+	return text && !number_parse(text, &v) ? v : dflt;
+}
+
+/* What control/grading holds: the weights in the order of the dimensions, and the unit. */
+struct weights {
+	double of[GRADE_DIMENSIONS], unit;
+};
+
+static double *weight_called(struct weights *w, const char *name)
+{
+	for (int i = 0; grade_dimensions[i]; i++)
+		if (strcmp(grade_dimensions[i], name) == 0)
+			return &w->of[i];
+	return strcmp(name, "unit") == 0 ? &w->unit : NULL;
+}
+
+static int read_weights(struct db *db, struct weights *out)
+{
+	AUTO_ROWS *r = db_rows(db, Q(GRADING));
+	int got;
+
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+		*weight_called(out, settings[i].name) = number_or(settings[i].dflt, 0);
+	while ((got = rows_next(r)) > 0) {
+		double *w = weight_called(out, rows_text(r, 0) + strlen("grading."));
+
+		if (w)
+			*w = number_or(rows_text(r, 1), *w);
+	}
+	return got;
 }
 
 /* --- what is recorded --- */
 
-static int claim_deeds(struct db *db, const struct session *s, struct deeds *out)
+static int claim_deeds(struct db *db, const struct session *s, double unit_of, struct deeds *out)
 {
 	char unit[32];
 	AUTO_ROWS *r = NULL;
-	double u = grade_setting(db, "unit");
 	int got;
 
-	(void)snprintf(unit, sizeof(unit), "%.17g", u > 0 ? u : 1);
+	(void)snprintf(unit, sizeof(unit), "%.17g", unit_of > 0 ? unit_of : 1);
 	r = db_rows(db, Q(DEEDS), I(s->id), T(unit));
 	got = rows_next(r);
 	if (got <= 0)
@@ -71,6 +101,7 @@ static int claim_deeds(struct db *db, const struct session *s, struct deeds *out
 	out->lost = rows_int(r, 4);
 	out->choices = rows_int(r, 5);
 	out->chosen = strtod(rows_text(r, 6), NULL);
+	out->own = rows_int(r, 7);
 	return 0;
 }
 
@@ -110,17 +141,25 @@ static void outcome_deeds(struct db *db, const struct session *s, struct deeds *
 	out->refusals = s->refusals;
 }
 
-int grade_deeds(struct db *db, const struct session *s, struct deeds *out)
+static int all_deeds(struct db *db, const struct session *s, double unit, struct deeds *out)
 {
 	int err;
 
 	*out = (struct deeds){ 0 };
-	err = claim_deeds(db, s, out);
+	err = claim_deeds(db, s, unit, out);
 	if (!err)
 		err = commit_deeds(db, s, out);
 	if (!err)
 		outcome_deeds(db, s, out);
 	return err;
+}
+
+int grade_deeds(struct db *db, const struct session *s, struct deeds *out)
+{
+	struct weights w;
+	int err = read_weights(db, &w);
+
+	return err ? err : all_deeds(db, s, w.unit, out);
 }
 
 /* --- what is made of it --- */
@@ -148,7 +187,7 @@ static int compute_harm(const struct deeds *d, struct grade_part *out)
 	double cost = HARM_REVERTED * (double)d->reverted + HARM_TOLD * (double)d->told +
 		      HARM_TWIN * (double)(d->twins - d->told) + HARM_LOST * (double)d->lost;
 
-	if (!d->commits && !d->claims)
+	if (!d->commits && !d->claims && !d->noop)
 		return 0;
 	cost += uncovered < HARM_UNCOVERED_MOST ? uncovered : HARM_UNCOVERED_MOST;
 	if (cost <= 0)
@@ -162,10 +201,10 @@ static int compute_harm(const struct deeds *d, struct grade_part *out)
 		(long long)d->uncovered, (long long)d->lost);
 }
 
-/* It did work that nobody had filed, although nothing was left to do. */
+/* It did work that nobody had filed, although nothing was left to do; whatever it says. */
 static int is_shallow(const struct deeds *d)
 {
-	return !d->noop && !d->finished && d->commits && strcmp(d->verdict, "dry") == 0;
+	return !d->finished && d->commits && strcmp(d->verdict, "dry") == 0;
 }
 
 /* The mean over its decisions: what to take, whether to stop, what not to do again. */
@@ -173,7 +212,7 @@ static int compute_cascade(const struct deeds *d, struct grade_part *out)
 {
 	double sum = d->chosen;
 	int64_t n = d->choices + d->twins;
-	int stopped = d->noop && strcmp(d->verdict, "dry") == 0;
+	int stopped = d->noop && strcmp(d->verdict, "dry") == 0 && !is_shallow(d);
 	int early = d->noop && strcmp(d->verdict, "not-dry") == 0 && d->refusals < REFUSALS_ENOUGH;
 
 	sum += stopped;
@@ -191,13 +230,22 @@ static int compute_cascade(const struct deeds *d, struct grade_part *out)
 				"no stop to judge");
 }
 
+/* Nothing can be said yet, or nothing was to be done. */
+static int is_open(const struct deeds *d)
+{
+	int in_work = !d->ended && strcmp(d->outcome, "-") == 0;
+
+	if (d->finished || (d->commits && !d->claims))
+		return 0;
+	return in_work || (d->noop ? !d->commits : !d->claims);
+}
+
 /* Commits alone earn nothing. */
 static int compute_productivity(const struct deeds *d, struct grade_part *out)
 {
 	double units = d->worth + UNBLOCKED_UNITS * (double)d->unblocked;
 
-	if (!d->finished &&
-	    (d->noop || (!d->ended && strcmp(d->outcome, "-") == 0) || (!d->claims && !d->commits)))
+	if (is_open(d))
 		return 0;
 	return say(
 		out, 1 - exp2(-units),
@@ -207,25 +255,29 @@ static int compute_productivity(const struct deeds *d, struct grade_part *out)
 		one_or_more(d->commits, "commit", "commits"));
 }
 
-static int compute_restraint(const struct deeds *d, struct grade_part *out)
+static int compute_stop(const struct deeds *d, struct grade_part *out)
 {
-	if (d->noop && d->commits && !d->finished)
+	if (strcmp(d->verdict, "not-dry") == 0 && d->refusals < REFUSALS_ENOUGH)
+		return say(out, 0.2, "stopped with noop although the verdict was not dry");
+	if (d->commits && !d->finished)
 		return say(out, 0.3, "says that there was nothing to do, and made %lld %s",
 			   (long long)d->commits, one_or_more(d->commits, "commit", "commits"));
-	if (d->noop && strcmp(d->verdict, "dry") == 0)
+	if (strcmp(d->verdict, "dry") == 0)
 		return say(out, 0.8, "stopped with noop on a dry verdict");
-	if (d->noop && d->refusals >= REFUSALS_ENOUGH)
+	if (d->refusals >= REFUSALS_ENOUGH)
 		return say(out, 0.7, "stopped with noop after %lld refusals",
 			   (long long)d->refusals);
-	if (d->noop && strcmp(d->verdict, "not-dry") == 0)
-		return say(out, 0.2, "stopped with noop although the verdict was not dry");
-	if (d->noop)
-		return say(out, 0.6,
-			   "stopped with noop while it was unknown whether there was work");
+	return say(out, 0.6, "stopped with noop while it was unknown whether there was work");
+}
+
+static int compute_restraint(const struct deeds *d, struct grade_part *out)
+{
 	if (d->told)
 		return say(out, 0, "was refused, and did it all the same");
+	if (d->noop)
+		return compute_stop(d, out);
 	if (is_shallow(d))
-		return say(out, 0.1, "made %lld %s and finished nothing on a dry day",
+		return say(out, 0, "made %lld %s and finished nothing on a dry day",
 			   (long long)d->commits, one_or_more(d->commits, "commit", "commits"));
 	return 0;
 }
@@ -250,64 +302,73 @@ int grade_compute(const char *name, const struct deeds *d, struct grade_part *ou
 
 /* --- the whole --- */
 
-/* What was written last of it: 1, 0, -errno. */
-static int written(struct db *db, int64_t session, struct grade_part *out)
+static struct grade_part *part_called(struct grade *g, const char *name)
 {
-	AUTO_ROWS *r = db_rows(db, Q(GRADE_LAST), I(session), T(out->name));
-	int got = rows_next(r);
+	for (int i = 0; i < GRADE_DIMENSIONS; i++)
+		if (strcmp(g->parts[i].name, name) == 0)
+			return &g->parts[i];
+	return NULL;
+}
 
-	if (got <= 0)
-		return got;
-	out->value = strtod(rows_text(r, 1), NULL);
-	(void)snprintf(out->reason, sizeof(out->reason), "%s", rows_text(r, 2));
-	(void)line_mend(out->reason);
-	if (strcmp(rows_text(r, 3), "-") == 0)
-		(void)snprintf(out->source, sizeof(out->source), "uid %s", rows_text(r, 4));
-	else
-		(void)snprintf(out->source, sizeof(out->source), "session %s", rows_text(r, 3));
-	return 1;
+/* What was written last of each part. */
+static int read_written(struct db *db, int64_t session, struct grade *out)
+{
+	AUTO_ROWS *r = db_rows(db, Q(GRADES_LAST), I(session));
+	int got;
+
+	while ((got = rows_next(r)) > 0) {
+		struct grade_part *p = part_called(out, rows_text(r, 0));
+
+		if (!p)
+			continue;
+		p->known = 1;
+		p->value = strtod(rows_text(r, 1), NULL);
+		(void)snprintf(p->reason, sizeof(p->reason), "%s", rows_text(r, 2));
+		(void)line_mend(p->reason);
+		if (strcmp(rows_text(r, 3), "-") == 0)
+			(void)snprintf(p->source, sizeof(p->source), "uid %s", rows_text(r, 4));
+		else
+			(void)snprintf(p->source, sizeof(p->source), "session %s", rows_text(r, 3));
+	}
+	return got;
 }
 
 /*
  * What the ledger knows stands; what somebody wrote beside it counts where it is worse, or
  * where the ledger knows nothing.
  */
-static int part_of(struct db *db, int64_t session, const struct deeds *d, struct grade_part *out)
+static void settle(struct grade_part *p, const struct deeds *d)
 {
-	struct grade_part computed = { .name = out->name };
-	int got = written(db, session, out);
+	struct grade_part computed = { .name = p->name };
 
-	if (got < 0)
-		return got;
-	out->weight = grade_setting(db, out->name);
-	out->known = got;
-	if (!grade_compute(out->name, d, &computed))
-		return 0;
-	if (got && out->value < computed.value)
-		return 0;
-	out->known = 1;
-	out->value = computed.value;
-	memcpy(out->reason, computed.reason, sizeof(out->reason));
-	(void)snprintf(out->source, sizeof(out->source), "computed");
-	return 0;
+	if (!grade_compute(p->name, d, &computed) || (p->known && p->value < computed.value))
+		return;
+	p->known = 1;
+	p->value = computed.value;
+	memcpy(p->reason, computed.reason, sizeof(p->reason));
+	(void)snprintf(p->source, sizeof(p->source), "computed");
 }
 
 int grade_of(struct db *db, const struct session *s, struct grade *out)
 {
 	double sum = 0, weights = 0;
-	int err;
+	struct weights w;
+	int err = read_weights(db, &w);
 
 	*out = (struct grade){ .known = 0 };
-	err = grade_deeds(db, s, &out->deeds);
-	for (int i = 0; grade_dimensions[i] && !err; i++) {
+	for (int i = 0; i < GRADE_DIMENSIONS; i++)
+		out->parts[i] =
+			(struct grade_part){ .name = grade_dimensions[i], .weight = w.of[i] };
+	if (!err)
+		err = all_deeds(db, s, w.unit, &out->deeds);
+	if (!err)
+		err = read_written(db, s->id, out);
+	for (int i = 0; i < GRADE_DIMENSIONS && !err; i++) {
 		struct grade_part *p = &out->parts[i];
 
-		p->name = grade_dimensions[i];
-		err = part_of(db, s->id, &out->deeds, p);
-		if (err || !p->known)
-			continue;
-		sum += p->value * p->weight;
-		weights += p->weight;
+		settle(p, &out->deeds);
+		sum += p->known ? p->value * p->weight : 0;
+		weights += p->known ? p->weight : 0;
 	}
 	out->known = weights > 0;
 	out->value = out->known ? sum / weights : 0;

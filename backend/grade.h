@@ -15,18 +15,20 @@ extern const char *const grade_dimensions[];
 #define GRADE_DIMENSIONS 6
 /* The weight of a dimension while control/grading/NAME is unset; the unit of value is "unit". */
 const char *grade_default(const char *name);
-/* control/grading/NAME. */
-double grade_setting(struct db *db, const char *name);
+/* s41 and s41.2 are one family by name. */
+int grade_is_family(const char *a, const char *b);
 
 /* What is recorded of a session. */
 struct deeds {
 	int64_t claims, finished, unblocked, lost;
+	int64_t own;		    /* finished, but drafted by itself: counts for nothing */
 	double worth;		    /* of what was finished, in units */
-	int64_t choices;	    /* claims when something ready was worth more than nothing */
+	int64_t choices;	    /* tasks claimed when something ready was worth something */
 	double chosen;		    /* of each the share of the best that was taken, added up */
 	int64_t commits, uncovered; /* in all; with a path outside its claims */
 	int64_t reverted;	    /* of its commits */
-	int64_t twins, told;	    /* incidents in which it was the second; after a refusal */
+	int64_t twins, told;	    /* incidents in which it was the second; after a refusal
+					that named the first */
 	int64_t refusals;
 	int ended;
 	char outcome[24]; /* its first word, "-": none */

@@ -47,14 +47,6 @@ int rule_journal(struct tx *tx, const struct change *c)
 				 text ? text : ""));
 }
 
-/* s41 and s41.2 are one family by name. */
-static int is_family(const char *a, const char *b)
-{
-	size_t n = strlen(a), m = strlen(b), k = n < m ? n : m;
-
-	return strncmp(a, b, k) == 0 && (n == m || (n < m ? b[k] : a[k]) == '.');
-}
-
 /* May the actor say how session S did? 0, or refused. */
 static int may_grade(struct tx *tx, const struct session *s, struct session *by)
 {
@@ -67,7 +59,7 @@ static int may_grade(struct tx *tx, const struct session *s, struct session *by)
 				 "you are session %s: nobody grades their own work", s->name);
 	if (a->session && read_session(tx->db, a->session, by) < 0)
 		return tx_fail(tx, -EIO);
-	if (a->session && is_family(by->name, s->name))
+	if (a->session && grade_is_family(by->name, s->name))
 		return tx_refuse(tx, EPERM, next,
 				 "session %s is of the family of %s: nobody grades their own work",
 				 by->name, s->name);
@@ -96,20 +88,25 @@ static int parse_grade(struct tx *tx, const struct change *c, char value[24], ch
 	size_t n = strcspn(text, " \n"), k;
 	double v;
 
-	if (!c->n || text[c->n - 1] != '\n' || line_check(text, c->n - 1))
+	int err = line_check(text, c->n ? c->n - 1 : 0);
+
+	if (err || !c->n || text[c->n - 1] != '\n')
 		return tx_refuse(
-			tx, EINVAL, next,
+			tx, err ? -err : EINVAL, next,
 			"a grade is one line of text with its newline: half a line is none");
-	if (n >= 24)
+	(void)snprintf(value, 24, "%.*s", n < 24 ? (int)n : 0, text);
+	err = number_parse(value, &v);
+	if (err == -EINVAL)
 		return tx_refuse(tx, EINVAL, next, "not a number from 0 to 1");
-	(void)snprintf(value, 24, "%.*s", (int)n, text);
-	if (number_parse(value, &v) || v < 0 || v > 1)
+	if (err || v < 0 || v > 1)
 		return tx_refuse(tx, ERANGE, next, "a grade is a number from 0 to 1");
 	word = text + n + strspn(text + n, " ");
 	(void)snprintf(judge, 64, "-");
 	if (strncmp(word, "judge=", 6) == 0) {
 		k = strcspn(word + 6, " \n");
-		(void)snprintf(judge, 64, "%.*s", (int)(k < 63 ? k : 63), word + 6);
+		if (!k || k >= 64)
+			return tx_refuse(tx, EINVAL, next, "judge= takes 1 to 63 bytes");
+		(void)snprintf(judge, 64, "%.*s", (int)k, word + 6);
 		word += 6 + k + strspn(word + 6 + k, " ");
 	}
 	if (!*word || *word == '\n')

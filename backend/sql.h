@@ -348,6 +348,8 @@ SQL(REFUSALS_OF, "SELECT at, errno, op FROM refusals WHERE session = ? ORDER BY 
 SQL(GRADE_ADD, "INSERT INTO grades(id, session, dimension, value, reason, writer, uid, at, judge) VALUES(?1, ?2, ?3, CAST(?4 AS REAL), ?5, ?6, ?7, ?8, ?9)")
 #define GRADE_COLUMNS "SELECT dimension, CAST(value AS TEXT), reason, writer, uid, at, judge FROM grades "
 SQL(GRADE_LAST, GRADE_COLUMNS "WHERE session = ? AND dimension = ? ORDER BY id DESC LIMIT 1")
+SQL(GRADES_LAST, GRADE_COLUMNS "WHERE id IN (SELECT max(id) FROM grades WHERE session = ? GROUP BY dimension)")
+SQL(GRADING, "SELECT name, value FROM attrs WHERE thing = 0 AND name >= 'grading.' AND name < 'grading/'")
 SQL(GRADES_OF, GRADE_COLUMNS "WHERE session = ? ORDER BY id")
 SQL(REVERT_ADD, "INSERT OR IGNORE INTO reverts(oid, cid) VALUES(?, ?)")
 SQL(DAY_UP, "INSERT INTO days(day, what, n) VALUES(?1, ?2, ?3) ON CONFLICT(day, what) DO UPDATE SET n = n + ?3")
@@ -355,24 +357,39 @@ SQL(DAY_SUM, "SELECT coalesce(sum(n), 0) FROM days WHERE what = ? AND day >= ?")
 SQL(DAYS_SINCE, "SELECT day, what, n FROM days WHERE day >= ? ORDER BY day DESC, what")
 SQL(BOARD_VALUE, "UPDATE board SET value = CAST(coalesce(?1, '0') AS REAL) WHERE task = ?2")
 /* numbers as text: a conversion that lacks memory must fail here, not when it is read */
-SQL(BEST_READY, "SELECT CAST(b.value AS TEXT), t.name FROM board b JOIN tasks t ON t.id = b.task WHERE b.col = 2 ORDER BY b.value DESC LIMIT 1")
-/* Tasks that need ?1 and nothing else that is not done. */
+SQL(BEST_READY, "SELECT CAST(b.value AS TEXT), t.name FROM board b JOIN tasks t ON t.id = b.task WHERE b.col = 2 AND b.value > 0 ORDER BY b.value DESC LIMIT 1")
+/* Tasks that need ?1 and nothing else that is not done; not those that the session ?2 drafted. */
 SQL(UNBLOCKED_BY, "SELECT t.name FROM needs n CROSS JOIN board b ON b.task = n.task CROSS JOIN tasks t ON t.id = n.task"
-    " WHERE n.need = ?1 AND b.unmet = 1 AND b.state = 1 ORDER BY t.name LIMIT 100")
+    " WHERE n.need = ?1 AND b.unmet = 1 AND b.state = 1 AND (?2 = 0 OR t.drafter <> ?2) ORDER BY t.name LIMIT 100")
+/* Did session ?2 itself, since it began, say last what the task ?1 is worth? */
+SQL(VALUE_BY, "SELECT json_extract(line, '$.session_id') = ?2 FROM events WHERE task = ?1 AND task > 0 AND seq > ?2"
+    " AND json_extract(line, '$.event') = 'set' AND json_extract(line, '$.field') = 'value' ORDER BY seq DESC LIMIT 1")
+/* Is process ?2, started at ?3 of boot ?4, in session ?1, or its anchor? */
+SQL(PROCESS_OF, "SELECT 1 FROM members WHERE session = ?1 AND pid = ?2 AND start = ?3 AND boot = ?4"
+    " UNION ALL SELECT 1 FROM anchors WHERE session = ?1 AND pid = ?2 AND start = ?3 AND boot = ?4 LIMIT 1")
 /*
- * What session ?1 did with its claims: how many; different tasks finished, what they were worth (?2 a unit; one unit where
- * it was not said); tasks unblocked; claims lost; claims where something was worth more than nothing, and how much of the best was taken.
+ * What session ?1 did with its claims, each task (by name) once: how many claims; tasks finished that it had not drafted, what
+ * they were worth (?2 a unit; one unit where it was not said); tasks unblocked; claims lost; tasks claimed when something was
+ * worth more than nothing, and how much of the best was taken; tasks finished that it had drafted itself.
  */
-SQL(DEEDS, "SELECT count(*), (SELECT count(*) FROM (SELECT 1 FROM grants WHERE session = ?1 AND how = 'finished' GROUP BY name)),"
-    " (SELECT CAST(coalesce(sum(u), 0) AS TEXT) FROM (SELECT max(max(coalesce(worth / CAST(?2 AS REAL), 1.0), 0.0)) AS u FROM grants"
-    " WHERE session = ?1 AND how = 'finished' GROUP BY name)), coalesce(sum(unblocks), 0),"
-    " coalesce(sum(how IN ('expired', 'broken')), 0), coalesce(sum(best > 0), 0),"
-    " CAST(coalesce(sum(CASE WHEN best > 0 THEN min(1.0, max(0.0, coalesce(worth, 0.0)) / best) END), 0.0) AS TEXT)"
-    " FROM grants WHERE session = ?1 AND session > 0")
+SQL(DEEDS, "WITH mine AS (SELECT g.*, EXISTS(SELECT 1 FROM tasks t WHERE t.id = g.task AND t.drafter = ?1) AS own"
+    " FROM grants g WHERE g.session = ?1 AND g.session > 0),"
+    " each AS (SELECT count(*) AS claims, max(how = 'finished' AND NOT own) AS finished,"
+    " max(CASE WHEN how = 'finished' AND NOT own THEN max(coalesce(worth / CAST(?2 AS REAL), 1.0), 0.0) END) AS units,"
+    " max(CASE WHEN own THEN 0 ELSE unblocks END) AS unblocks, sum(how IN ('expired', 'broken')) AS lost,"
+    " max(coalesce(best, 0) > 0) AS choice,"
+    " avg(CASE WHEN best > 0 THEN min(1.0, max(0.0, coalesce(worth, 0.0)) / best) END) AS share,"
+    " max(how = 'finished' AND own) AS own FROM mine GROUP BY name)"
+    " SELECT coalesce(sum(claims), 0), coalesce(sum(finished), 0), CAST(coalesce(sum(units), 0.0) AS TEXT), coalesce(sum(unblocks), 0),"
+    " coalesce(sum(lost), 0), coalesce(sum(choice), 0), CAST(coalesce(sum(share), 0.0) AS TEXT), coalesce(sum(own), 0) FROM each")
 SQL(COMMIT_DEEDS, "SELECT count(*), coalesce(sum(uncovered > 0), 0) FROM commits WHERE session_id = ?1 AND session_id > 0")
-/* Incidents in which session ?1 (called ?2) was the second; and of these, those before which it had been refused or warned. */
-SQL(INCIDENT_DEEDS, "SELECT count(*), coalesce(sum(EXISTS(SELECT 1 FROM refusals f WHERE f.session = ?1 AND f.id < i.id"
-    " AND f.errno IN ('EBUSY', 'ESTALE', 'EEXIST'))), 0) FROM incidents i WHERE i.b = ?2")
+/*
+ * Incidents in which session ?1 (called ?2) was the second; and of these, those before which it had been refused with the
+ * first one's name. Each sentence that says who holds, finished or committed it says "session NAME ".
+ */
+SQL(INCIDENT_DEEDS, "SELECT count(*), coalesce(sum(EXISTS(SELECT 1 FROM refusals f JOIN events e ON e.seq = f.id WHERE f.session = ?1"
+    " AND f.id < i.id AND f.errno IN ('EBUSY', 'ESTALE', 'EEXIST') AND instr(e.line, 'session ' || i.a || ' '))), 0)"
+    " FROM incidents i WHERE i.b = ?2")
 SQL(REVERT_DEEDS, "SELECT count(DISTINCT c.oid) FROM commits c CROSS JOIN reverts v ON v.oid = c.oid WHERE c.session_id = ?1 AND c.session_id > 0")
 SQL(GRANTS_OF, "SELECT token, name, since, ended, finish, how FROM grants WHERE session = ? ORDER BY token")
 SQL(COMMITS_OF, COMMIT_COLUMNS "WHERE c.session_id = ?1 AND c.session_id > 0 ORDER BY c.id")

@@ -7,6 +7,7 @@
 #include "backend/clean.h"
 #include "backend/grade.h"
 #include "backend/text.h"
+#include "fs/caller.h"
 #include "fs/record.h"
 
 /* --- the whole --- */
@@ -31,7 +32,7 @@ static void show_inputs(const struct deeds *d, struct buf *out)
 		{ "commits", d->commits },     { "uncovered", d->uncovered },
 		{ "reverted", d->reverted },   { "twins", d->twins },
 		{ "told", d->told },	       { "refusals", d->refusals },
-		{ "choices", d->choices },
+		{ "choices", d->choices },     { "own", d->own },
 	};
 
 	for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++)
@@ -70,7 +71,7 @@ static void show_resolved(struct request *r, int64_t id, struct buf *out)
 	}
 }
 
-int grade_show(struct request *r, int64_t id, struct buf *out)
+static int render(struct request *r, int64_t id, struct buf *out)
 {
 	struct session s;
 	struct grade g;
@@ -89,6 +90,30 @@ int grade_show(struct request *r, int64_t id, struct buf *out)
 		show_part(&g.parts[i], out);
 	show_inputs(&g.deeds, out);
 	show_resolved(r, id, out);
+	return out->err ? out->err : db_error(r->db);
+}
+
+/* A grade follows from the events: as long as there is no other one it is the same. */
+int grade_show(struct request *r, int64_t id, struct buf *out)
+{
+	struct fs *fs = r->fs;
+	int64_t seq = db_get(r->db, 0, Q(EVENT_LAST));
+	int err;
+
+	if (fs->grade.session == id && fs->grade.seq == seq) {
+		buf_add(out, fs->grade.text.p, fs->grade.text.n);
+		return 0;
+	}
+	fs->grade.session = 0;
+	buf_clear(&fs->grade.text);
+	err = render(r, id, &fs->grade.text);
+	if (err) {
+		buf_free(&fs->grade.text); /* its error would stay */
+		return err;
+	}
+	fs->grade.session = id;
+	fs->grade.seq = seq;
+	buf_add(out, fs->grade.text.p, fs->grade.text.n);
 	return 0;
 }
 
@@ -120,10 +145,39 @@ static int dimension_show(struct request *r, int64_t id, struct buf *out)
 	return err;
 }
 
-/* Who asks is its process, never the path. */
+struct kin {
+	struct request *r;
+	struct session graded;
+};
+
+/* Is the process of the graded session: its anchor, joined to it, or started as it? */
+static int is_of_graded(const struct proc *p, void *arg)
+{
+	struct kin *k = arg;
+	char name[256] = "";
+
+	return db_get(k->r->db, 0, Q(PROCESS_OF), I(k->graded.id), I(p->pid), I(p->start),
+		      T(store_boot_id(k->r->fs->store))) ||
+	       (caller_env(p->pid, "COORD_SESSION", name, sizeof(name)) > 0 &&
+		strcmp(name, k->graded.name) == 0);
+}
+
+/* Who asks is its process and those it descends from, whatever they call themselves; never the path. */
+static int identify(struct request *r, int64_t id)
+{
+	struct kin k = { .r = r };
+	int err = request_identify(r, 0);
+
+	if (err || !r->actor.pid || read_session(r->db, id, &k.graded) <= 0)
+		return err;
+	if (caller_ancestors(r->actor.pid, is_of_graded, &k) > 0)
+		r->actor.joined = id;
+	return 0;
+}
+
 static int dimension_store(struct request *r, int64_t id, const char *text, size_t n, int append)
 {
-	int err = request_identify(r, 0);
+	int err = identify(r, id);
 
 	(void)append;
 	if (err)
@@ -135,18 +189,26 @@ static int dimension_store(struct request *r, int64_t id, const char *text, size
 	return change_text(r->change, text, n);
 }
 
-/* Refused when it is opened: the session itself does not even get a descriptor. */
+/* Refused when it is opened: the session and its family do not even get a descriptor. */
 static int dimension_open(struct request *r, int64_t id, int flags)
 {
-	int err = request_identify(r, 0);
+	static const char next[] = "let another session, or an operator, grade it";
+	struct session by, graded;
+	int err = identify(r, id);
 
 	(void)flags;
 	if (err)
 		return err;
-	if (r->actor.session != id && r->actor.joined != id && r->actor.foreign != id)
-		return 0;
-	return request_refuse(r, EPERM, "let another session, or an operator, grade it",
-			      "you are this session: nobody grades their own work");
+	if (r->actor.session == id || r->actor.joined == id || r->actor.foreign == id)
+		return request_refuse(r, EPERM, next,
+				      "you are this session: nobody grades their own work");
+	if (read_session(r->db, r->actor.session, &by) > 0 &&
+	    read_session(r->db, id, &graded) > 0 && grade_is_family(by.name, graded.name))
+		return request_refuse(
+			r, EPERM, next,
+			"session %s is of the family of %s: nobody grades their own work", by.name,
+			graded.name);
+	return 0;
 }
 
 /* TIME DIMENSION VALUE WRITER UID JUDGE REASON, in order. */

@@ -380,6 +380,7 @@ static void close_all(struct daemon *d)
 	store_close(d->fs.store);
 	why_free(d->fs.why);
 	buf_free(&d->fs.import_report);
+	buf_free(&d->fs.grade.text);
 	loop_sweep(&d->loop, 1);
 	(void)close(d->loop.epoll);
 	(void)close(d->signals);

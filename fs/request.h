@@ -28,6 +28,10 @@ struct fs {
 	struct why_table *why;
 	struct verdict_state *verdict;
 	struct buf import_report;
+	struct {
+		int64_t session, seq; /* the last event when it was made */
+		struct buf text;
+	} grade;		/* the last one shown: asked for its size and then for itself */
 	struct waiter *waiters; /* wait.c's */
 	struct watch_table *watch;
 	struct loop *loop;

@@ -84,6 +84,7 @@ static void fs_release(struct wire *w)
 	watch_free(w->fs.watch);
 	why_free(w->fs.why);
 	buf_free(&w->fs.import_report);
+	buf_free(&w->fs.grade.text);
 }
 
 void wire_open_as(struct wire *w, uint32_t minor)

@@ -37,7 +37,10 @@ class Hostile(Case):
         m = self.m
         return (m.ls("tasks"), m.ls("sessions"), m.ls("probes"), m.column("t"), m.ls("claims"),
                 {n: m.read("tasks", "t", n) for n in m.ls("tasks", "t") if n != "history"},
-                {n: m.read("control", n) for n in m.ls("control") if n != "break"})
+                {n: m.read("control", n) for n in m.ls("control") if n not in ("break", "grading")},
+                {n: m.read("control", "grading", n) for n in m.ls("control", "grading")},
+                {n: m.read("sessions", "s", "grades", n) for n in m.ls("sessions", "s", "grades")},
+                m.read("sessions", "s", "journal"))
 
     def well(self):
         """The daemon lives, its log and its events hold no raw control bytes."""
@@ -159,7 +162,10 @@ class Texts(Hostile):
                      "lanes/l/limit", "lessons/l/keywords", "lessons/l/status", "lessons/l/body", "repos/r/path",
                      "repos/r/branches", "repos/r/depth", "repos/r/scan", "sessions/s/base", "control/freshness",
                      "control/convergence-window", "control/trailers", "control/scan-interval", "control/guard",
-                     "control/guard-offline")
+                     "control/guard-offline", "sessions/s/journal")
+    DIMENSIONS = ("trajectory", "cascade", "harm", "alignment", "productivity", "restraint")
+    FILES += tuple(f"sessions/s/grades/{name}" for name in DIMENSIONS)
+    FILES += tuple(f"control/grading/{name}" for name in DIMENSIONS + ("unit",))
     SETTINGS = {"calm-window": ("max-load", "max-sessions", "min-memory"), "cross-repo-supply": ("feed",),
                 "failed-services": ("failures", "manager"), "idea-backlog": ("floor",),
                 "invariants": ("grace", "lock-age"), "lane-occupancy": (), "lint-lessons": ("linter",),
@@ -196,9 +202,14 @@ class Texts(Hostile):
         for name in self.FILES:
             for what, data in self.BAD.items():
                 with self.subTest(f"{what} into {name}"):
-                    got = self.attempt(name, data)
+                    journal = name.endswith("/journal")  # is only added to
+                    got = self.attempt(name, data, append=journal)
                     self.assertIn(got, ("EINVAL", "EILSEQ"))
-                    by = "s" if name.startswith("sessions/") else None
+                    if journal:
+                        self.assertEqual(self.attempt(name, data), "EPERM")
+                        got = self.attempt(name, data, append=True)
+                    # a grade is not written as the session of its path
+                    by = "s" if name.startswith("sessions/") and "/grades/" not in name else None
                     self.why_is_clean(self.m.why(by), got, f"write {name}")
                     self.assertIn(self.attempt(name, data, append=True), ("EINVAL", "EILSEQ"))
         self.assertEqual(self.everything(), before)
