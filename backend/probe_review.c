@@ -56,8 +56,8 @@ static int look_age(struct probe_look *l, const char *category)
 /* The next session of R, which ends with it; 1 and *KNOWN, *VALUE of its grade. */
 static int next_grade(struct probe_look *l, struct rows *r, int *known, double *value)
 {
+	struct grade g = { .known = 0 };
 	struct session s;
-	struct grade g;
 	int got = rows_next(r);
 
 	if (got <= 0)
