@@ -346,11 +346,14 @@ SQL(JOURNAL_SIZE, "SELECT coalesce(sum(length(CAST(text AS BLOB)) + 1), 0) FROM 
 SQL(REFUSAL_ADD, "INSERT INTO refusals(id, session, at, errno, op) VALUES(?, ?, ?, ?, ?)")
 SQL(REFUSALS_OF, "SELECT at, errno, op FROM refusals WHERE session = ? ORDER BY id DESC LIMIT ?")
 SQL(GRADE_ADD, "INSERT INTO grades(id, session, dimension, value, reason, writer, uid, at, judge) VALUES(?1, ?2, ?3, CAST(?4 AS REAL), ?5, ?6, ?7, ?8, ?9)")
+/* the value as it was written: 1, 0.80 */
+#define GRADE_SAID "SELECT dimension, (SELECT json_extract(line, '$.value') FROM events WHERE seq = grades.id)," \
+	" reason, writer, uid, at, judge FROM grades "
 #define GRADE_COLUMNS "SELECT dimension, CAST(value AS TEXT), reason, writer, uid, at, judge FROM grades "
-SQL(GRADE_LAST, GRADE_COLUMNS "WHERE session = ? AND dimension = ? ORDER BY id DESC LIMIT 1")
+SQL(GRADE_LAST, GRADE_SAID "WHERE session = ? AND dimension = ? ORDER BY id DESC LIMIT 1")
 SQL(GRADES_LAST, GRADE_COLUMNS "WHERE id IN (SELECT max(id) FROM grades WHERE session = ? GROUP BY dimension)")
 SQL(GRADING, "SELECT name, value FROM attrs WHERE thing = 0 AND name >= 'grading.' AND name < 'grading/'")
-SQL(GRADES_OF, GRADE_COLUMNS "WHERE session = ? ORDER BY id")
+SQL(GRADES_OF, GRADE_SAID "WHERE session = ? ORDER BY id")
 SQL(REVERT_ADD, "INSERT OR IGNORE INTO reverts(oid, cid) VALUES(?, ?)")
 SQL(DAY_UP, "INSERT INTO days(day, what, n) VALUES(?1, ?2, ?3) ON CONFLICT(day, what) DO UPDATE SET n = n + ?3")
 SQL(DAY_SUM, "SELECT coalesce(sum(n), 0) FROM days WHERE what = ? AND day >= ?")

@@ -131,7 +131,10 @@ static int dimension_show(struct request *r, int64_t id, struct buf *out)
 	if (got < 0)
 		return got;
 	if (got) {
-		buf_line(out, "%s %s", rows_text(rows, 1), rows_text(rows, 2));
+		buf_printf(out, "%s ", rows_text(rows, 1));
+		if (strcmp(rows_text(rows, 6), "-") != 0)
+			buf_printf(out, "judge=%s ", rows_text(rows, 6));
+		buf_line(out, "%s", rows_text(rows, 2));
 		return 0;
 	}
 	rows_end(&rows);

@@ -519,6 +519,19 @@ class Own(Case):
         self.assertIn("Operation not permitted", self.m.sh("echo 1 x > sessions/a1/grades/harm", uid=UID_A).err)
         self.assertEqual(self.m.events("grade"), [])
 
+    def test_no_orphan_that_was_of_it(self):
+        """A child whose parent has gone, without a name, is nobody; and nobody grades who is no operator."""
+        need_root()
+        self.m.session("a1", UID_A)
+        out = os.path.join(self.m.base, "out")
+        put(out, "")
+        os.chmod(out, 0o666)
+        self.m.sh("echo 0 > sessions/a1/procs; (setsid bash -c '"
+                  "while [ $(ps -o ppid= $$) = $PPID ] && [ $PPID != 1 ] && kill -0 $PPID; do :; done; "
+                  f"echo 1 x > sessions/a1/grades/harm; echo $? > {out}' >/dev/null 2>&1 &) ; exit 0", uid=UID_A)
+        self.assertEqual(wait_for(lambda: read(out), "the orphan"), "1\n")
+        self.assertEqual(self.m.events("grade"), [])
+
     def test_an_open_that_is_refused_says_why(self):
         self.shell_refused(self.WRITE, session="s1")
         self.assertWhy(self.m.why("s1"), "EPERM", "nobody grades their own work")
@@ -639,6 +652,12 @@ class Whole(Case):
         history = [l.split(" ", 6)[-1] for l in self.m.read("sessions", "s", "grades", "history").splitlines()]
         self.assertEqual(history, [e["reason"] for e in events])
         self.assertEqual(read(self.target).split(" ", 1)[1], f"{events[-1]['reason']}\n")
+
+    def test_what_was_written_reads_back_the_same(self):
+        for text in ("1 a", "0.80 b", "0 c", ".5 d", "5e-1 judge=v1 e", "0.123456789 ü"):
+            self.m.write(f"{text}\n", "sessions", "s", "grades", "harm")
+            self.assertEqual(read(self.target), f"{text}\n")
+            self.assertEqual(os.stat(self.target).st_size, len(f"{text}\n".encode()))
 
     def test_a_kill_of_the_daemon_loses_no_grade(self):
         self.m.write("0.5 so so\n", "sessions", "s", "grades", "harm")
