@@ -261,7 +261,9 @@ static int written(struct db *db, int64_t session, struct grade_part *out)
 	out->value = strtod(rows_text(r, 1), NULL);
 	(void)snprintf(out->reason, sizeof(out->reason), "%s", rows_text(r, 2));
 	(void)line_mend(out->reason);
-	if (strcmp(rows_text(r, 3), "-") == 0)
+	if (strcmp(rows_text(r, 3), GRADE_IMPORT) == 0)
+		(void)snprintf(out->source, sizeof(out->source), GRADE_IMPORT);
+	else if (strcmp(rows_text(r, 3), "-") == 0)
 		(void)snprintf(out->source, sizeof(out->source), "uid %s", rows_text(r, 4));
 	else
 		(void)snprintf(out->source, sizeof(out->source), "session %s", rows_text(r, 3));
@@ -270,17 +272,21 @@ static int written(struct db *db, int64_t session, struct grade_part *out)
 
 /*
  * What the ledger knows stands; what somebody wrote beside it counts where it is worse, or
- * where the ledger knows nothing.
+ * where the ledger knows nothing. Of a session that was imported the ledger knows next to
+ * nothing: what came with it stands.
  */
-static int part_of(struct db *db, int64_t session, const struct deeds *d, struct grade_part *out)
+static int part_of(struct db *db, const struct session *s, const struct deeds *d,
+		   struct grade_part *out)
 {
 	struct grade_part computed = { .name = out->name };
-	int got = written(db, session, out);
+	int got = written(db, s->id, out);
 
 	if (got < 0)
 		return got;
 	out->weight = grade_setting(db, out->name);
 	out->known = got;
+	if (got && session_is_imported(s) && strcmp(out->source, GRADE_IMPORT) == 0)
+		return 0;
 	if (!grade_compute(out->name, d, &computed))
 		return 0;
 	if (got && out->value < computed.value)
@@ -303,7 +309,7 @@ int grade_of(struct db *db, const struct session *s, struct grade *out)
 		struct grade_part *p = &out->parts[i];
 
 		p->name = grade_dimensions[i];
-		err = part_of(db, s->id, &out->deeds, p);
+		err = part_of(db, s, &out->deeds, p);
 		if (err || !p->known)
 			continue;
 		sum += p->value * p->weight;
