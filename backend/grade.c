@@ -325,7 +325,9 @@ static int read_written(struct db *db, int64_t session, struct grade *out)
 		p->value = strtod(rows_text(r, 1), NULL);
 		(void)snprintf(p->reason, sizeof(p->reason), "%s", rows_text(r, 2));
 		(void)line_mend(p->reason);
-		if (strcmp(rows_text(r, 3), "-") == 0)
+		if (strcmp(rows_text(r, 3), GRADE_IMPORT) == 0)
+			(void)snprintf(p->source, sizeof(p->source), GRADE_IMPORT);
+		else if (strcmp(rows_text(r, 3), "-") == 0)
 			(void)snprintf(p->source, sizeof(p->source), "uid %s", rows_text(r, 4));
 		else
 			(void)snprintf(p->source, sizeof(p->source), "session %s", rows_text(r, 3));
@@ -335,12 +337,15 @@ static int read_written(struct db *db, int64_t session, struct grade *out)
 
 /*
  * What the ledger knows stands; what somebody wrote beside it counts where it is worse, or
- * where the ledger knows nothing.
+ * where the ledger knows nothing. Of a session that was imported the ledger knows next to
+ * nothing: what came with it stands.
  */
-static void settle(struct grade_part *p, const struct deeds *d)
+static void settle(struct grade_part *p, const struct session *s, const struct deeds *d)
 {
 	struct grade_part computed = { .name = p->name };
 
+	if (p->known && session_is_imported(s) && strcmp(p->source, GRADE_IMPORT) == 0)
+		return;
 	if (!grade_compute(p->name, d, &computed) || (p->known && p->value < computed.value))
 		return;
 	p->known = 1;
@@ -366,7 +371,7 @@ int grade_of(struct db *db, const struct session *s, struct grade *out)
 	for (int i = 0; i < GRADE_DIMENSIONS && !err; i++) {
 		struct grade_part *p = &out->parts[i];
 
-		settle(p, &out->deeds);
+		settle(p, s, &out->deeds);
 		sum += p->known ? p->value * p->weight : 0;
 		weights += p->known ? p->weight : 0;
 	}

@@ -13,6 +13,7 @@
 /* The dimensions, in the order in which they are shown; ended by NULL. */
 extern const char *const grade_dimensions[];
 #define GRADE_DIMENSIONS 6
+#define GRADE_IMPORT "import" /* the writer of grades that came with a record; no session's name */
 /* The weight of a dimension while control/grading/NAME is unset; the unit of value is "unit". */
 const char *grade_default(const char *name);
 /* s41 and s41.2 are one family by name. */
@@ -40,7 +41,7 @@ struct grade_part {
 	const char *name;
 	int known;		       /* else it has no part in the whole */
 	double value, weight;	       /* 0 .. 1 */
-	char source[NAME_BUFFER + 16]; /* "computed", "session ID", "uid N" */
+	char source[NAME_BUFFER + 16]; /* "computed", "import", "session ID", "uid N" */
 	char reason[256];
 };
 

@@ -49,6 +49,7 @@ static const struct {
 	{ "journal", SQL_DUMP_JOURNAL },
 	{ "refusals", SQL_DUMP_REFUSALS },
 	{ "grades", SQL_DUMP_GRADES },
+	{ "lines", SQL_DUMP_LINES },
 	{ "reverts", SQL_DUMP_REVERTS },
 	{ "days", SQL_DUMP_DAYS },
 	{ "bases", SQL_DUMP_BASES },

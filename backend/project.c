@@ -500,6 +500,8 @@ static const struct {
 	{ "warned", project_told },
 	{ "journal", project_journal },
 	{ "grade", project_grade },
+	{ "session-import", project_session_import },
+	{ "line", project_line },
 	{ "restored", project_nothing },
 };
 

@@ -41,3 +41,27 @@ void project_grade(struct tx *tx, json_t *e)
 	    T(event_text(e, "session")), I(event_int(e, "uid")), I(event_int(e, "at")),
 	    T(event_text(e, "judge")));
 }
+
+/* A whole session at once, ended; again, what stands in its place. */
+void project_session_import(struct tx *tx, json_t *e)
+{
+	static const char *const fields[] = { "category", "outcome", "record" };
+	int64_t id = event_int(e, "session_id");
+
+	if (!id) {
+		id = event_int(e, "seq");
+		RUN(Q(SESSION_ADD), I(id), T(event_text(e, "session")), I(event_int(e, "uid")),
+		    I(event_int(e, "gid")), I(event_int(e, "started")));
+	}
+	RUN(Q(SESSION_IMPORTED), I(event_int(e, "started")), I(event_int(e, "ended")), I(id));
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		project_attr(tx, id, fields[i], json_object_get(e, fields[i]), event_int(e, "at"));
+}
+
+void project_line(struct tx *tx, json_t *e)
+{
+	int hex = json_object_get(e, "hex") != NULL;
+
+	RUN(Q(LINE_ADD), I(event_int(e, "seq")), T(event_text(e, "of")), I(hex),
+	    T(event_text(e, hex ? "hex" : "line")));
+}

@@ -20,6 +20,8 @@ void project_stamp(struct tx *tx, const json_t *e);
 /* project_grade.c: what sessions say, and what is said of them. */
 void project_journal(struct tx *tx, json_t *e);
 void project_grade(struct tx *tx, json_t *e);
+void project_session_import(struct tx *tx, json_t *e);
+void project_line(struct tx *tx, json_t *e);
 
 /* project_git.c: what was seen in repositories. */
 void project_commit(struct tx *tx, json_t *e);

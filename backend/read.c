@@ -71,6 +71,11 @@ int read_session(struct db *db, int64_t id, struct session *out)
 	return session_row(r, out);
 }
 
+int session_is_imported(const struct session *s)
+{
+	return strcmp(s->how, "imported") == 0;
+}
+
 int read_session_named(struct db *db, const char *name, struct session *out)
 {
 	AUTO_ROWS *r = db_rows(db, Q(SESSION_NAMED), T(name));

@@ -40,6 +40,9 @@ struct session {
 	int64_t refusals;
 };
 
+/* It never lived here: a record of it was imported. */
+int session_is_imported(const struct session *s);
+
 /* A probe, a lane, a lesson or a repository. */
 struct thing {
 	int64_t id;

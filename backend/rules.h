@@ -108,6 +108,12 @@ json_t *rules_body(struct tx *tx, const struct task *t);
 json_t *rules_grant_body(struct tx *tx, const struct grant *g);
 /* json: session, session_id of S; pid, start and boot id of the process C is about. */
 json_t *rules_process_body(const struct session *s, const struct change *c);
+/* What a record of control/import is: of a session; a line that is none, to be kept; else a task. */
+int rules_is_session_record(const json_t *record);
+int rules_is_line(const json_t *record);
+/* Import them. TEXT, N bytes: the record as it came. 0, or refused. */
+int rules_import_session(struct tx *tx, const json_t *record, const char *text, size_t n);
+int rules_import_line(struct tx *tx, const json_t *record);
 /* Is the board closed (control/estop)? 0, or refused with EROFS. */
 int rules_open(struct tx *tx);
 /* The name of session ID into OUT; "-" for 0. */

@@ -1,5 +1,5 @@
 /*
- * Import: one record, one whole task. Again: what was changed here wins,
+ * Import: one record, one whole task (of a session: rules_record.c). Again: what was changed here wins,
  * held and done tasks are left alone, and nothing is reopened. The attribute
  * `imported` keeps what the last import said, so that "changed here" is known.
  */
@@ -308,6 +308,22 @@ static int import_record(struct import *im)
 	return err;
 }
 
+/* The record, to be freed; NULL: none. A session's may have numbers that are larger than ours. */
+static json_t *load_record(const struct change *c, json_error_t *why)
+{
+	json_t *record = json_loadb(c->text, c->n, JSON_REJECT_DUPLICATES, why);
+	json_error_t other;
+
+	if (record)
+		return record;
+	record =
+		json_loadb(c->text, c->n, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &other);
+	if (rules_is_session_record(record))
+		return record;
+	json_decref(record);
+	return NULL;
+}
+
 int rule_import(struct tx *tx, const struct change *c)
 {
 	struct import im = { .tx = tx, .name = "record" };
@@ -317,14 +333,21 @@ int rule_import(struct tx *tx, const struct change *c)
 
 	if (err)
 		return err;
-	record = json_loadb(c->text, c->n, JSON_REJECT_DUPLICATES, &why);
+	record = load_record(c, &why);
 	if (!json_is_object(record)) {
 		json_decref(record);
-		return tx_refuse(tx, EINVAL, "write one JSON object, with `task` and `state`",
-				 "not a record: %s", why.text);
+		return tx_refuse(
+			tx, EINVAL,
+			"write one JSON object, with `task` and `state`, or with `session_id`",
+			"not a record: %s", why.text);
 	}
 	im.record = record;
-	err = import_record(&im);
+	if (rules_is_session_record(record))
+		err = rules_import_session(tx, record, c->text, c->n);
+	else if (rules_is_line(record))
+		err = rules_import_line(tx, record);
+	else
+		err = import_record(&im);
 	json_decref(record);
 	return err;
 }

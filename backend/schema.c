@@ -189,6 +189,10 @@ static const char version_5[] =
 	" at INTEGER NOT NULL, judge TEXT NOT NULL) STRICT;"
 	"CREATE INDEX grades_session ON grades(session, dimension, id);"
 	"CREATE INDEX grants_session ON grants(session, token);"
+	/* Lines among imported session records that are none. hex: text is their bytes in hexadecimal. */
+	"CREATE TABLE lines(id INTEGER PRIMARY KEY, file TEXT NOT NULL, hex INTEGER NOT NULL,"
+	" text TEXT NOT NULL) STRICT;"
+	"CREATE INDEX lines_text ON lines(text);"
 	/* oid was undone by the commit cid */
 	"CREATE TABLE reverts(oid TEXT NOT NULL, cid INTEGER NOT NULL, PRIMARY KEY(oid, cid)) STRICT, WITHOUT ROWID;"
 	"CREATE INDEX commits_of ON commits(session_id, id) WHERE session_id > 0;"
@@ -286,6 +290,6 @@ int schema_clear(struct db *db)
 		"DELETE FROM idle; DELETE FROM anchors; DELETE FROM locks; DELETE FROM commits;"
 		"DELETE FROM commit_paths; DELETE FROM commit_holders; DELETE FROM bases; DELETE FROM incidents;"
 		"DELETE FROM incident_commits; DELETE FROM journal; DELETE FROM refusals;"
-		"DELETE FROM grades; DELETE FROM reverts; DELETE FROM days;"
+		"DELETE FROM grades; DELETE FROM lines; DELETE FROM reverts; DELETE FROM days;"
 		"DELETE FROM meta WHERE key <> 'copy';");
 }

@@ -59,6 +59,31 @@ static int import_store(struct request *r, int64_t id, const char *text, size_t 
 	return change_text(r->change, text, n);
 }
 
+static int nibble(char c)
+{
+	return c <= '9' ? c - '0' : c - 'a' + 10;
+}
+
+/* The lines that an import found among session records and that are none, byte for byte. */
+static int lines_show(struct request *r, int64_t id, struct buf *out)
+{
+	AUTO_ROWS *rows = db_rows(r->db, Q(LINES));
+	int got;
+
+	(void)id;
+	while ((got = rows_next(rows)) > 0) {
+		const char *s = rows_text(rows, 1);
+
+		if (!rows_int(rows, 0))
+			buf_str(out, s);
+		else
+			for (; s[0] && s[1]; s += 2)
+				buf_char(out, (char)(nibble(s[0]) << 4 | nibble(s[1])));
+		buf_char(out, '\n');
+	}
+	return got;
+}
+
 const struct node control_rows[] = {
 	{ .type = NODE_FILE,
 	  .row = ROW_LIMITS,
@@ -93,5 +118,6 @@ const struct node control_rows[] = {
 	  .flags = NODE_LARGE,
 	  .show = import_show,
 	  .store = import_store },
+	FILE_RO(ROW_LINES, "lines", lines_show),
 	END,
 };

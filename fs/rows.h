@@ -102,6 +102,7 @@ enum row {
 	ROW_SCAN_INTERVAL = 162,
 	ROW_GUARD = 163,
 	ROW_GUARD_OFFLINE = 164,
+	ROW_LINES = 165,
 
 	/* more of probes/NAME */
 	ROW_PROBE_INTERVAL = 170,

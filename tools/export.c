@@ -1,4 +1,4 @@
-/* export: every task as an issue of another tracker, what that knew before kept. */
+/* export: every task as an issue of another tracker, what that knew before kept; or session records. */
 #include <err.h>
 #include <errno.h>
 #include <stdio.h>
@@ -10,12 +10,16 @@
 #include "backend/text.h"
 #include "tools/beads.h"
 #include "tools/mnt.h"
+#include "tools/records.h"
 #include "tools/tool.h"
 
 extern const struct tool tool_export;
 
 static const char more[] =
-	"  --format beads   JSON lines as of `bd export` (the default)\n" TOOL_MOUNT_HELP;
+	"  --format beads   JSON lines as of `bd export` (the default)\n"
+	"  --sessions       the record of every session instead, as JSON lines by their start,\n"
+	"                   then the lines that an import of such records kept as they were\n"
+	"  --since TIME     no session that had ended by then (2026-07-01 or 2026-07-01T08:00:00Z)\n" TOOL_MOUNT_HELP;
 
 static const char *const texts[] = { "title", "body", "repo", "value", "cost", "kind", "result" };
 static const char *const lists[] = { "artifacts", "needs", "tags" };
@@ -297,22 +301,41 @@ static int export_from(const char *dir)
 	return status;
 }
 
+/* A day, or an RFC 3339 time. 0 or -EINVAL. */
+static int parse_since(const char *s, int64_t *ms)
+{
+	int64_t day;
+
+	if (!day_parse(s, &day)) {
+		*ms = day * INT64_C(86400000);
+		return 0;
+	}
+	return time_parse(s, ms);
+}
+
 static int export_run(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "format", required_argument, NULL, 'f' },
+		{ "sessions", no_argument, NULL, 's' },
+		{ "since", required_argument, NULL, 'S' },
 		{ "mount", required_argument, NULL, 'm' },
 		TOOL_HELP,
 		TOOL_OPTIONS_END,
 	};
-	const char *dir = NULL, *format = "beads";
-	int c;
+	const char *dir = NULL, *format = "beads", *since = NULL;
+	int64_t ms = 0;
+	int c, sessions = 0;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (c == 'h')
 			return tool_help(&tool_export, more);
 		if (c == 'f')
 			format = optarg;
+		else if (c == 's')
+			sessions = 1;
+		else if (c == 'S')
+			since = optarg;
 		else if (c == 'm')
 			dir = optarg;
 		else
@@ -322,12 +345,17 @@ static int export_run(int argc, char **argv)
 		return tool_usage(&tool_export, "the only format is beads");
 	if (optind != argc)
 		return tool_usage(&tool_export, "no argument is wanted");
-	return export_from(dir);
+	if (since && !sessions)
+		return tool_usage(&tool_export, "--since is for --sessions");
+	if (since && parse_since(since, &ms))
+		return tool_usage(&tool_export, "%s is no time", since);
+	return sessions ? records_export(dir, ms) : export_from(dir);
 }
 
 const struct tool tool_export = {
 	.name = "export",
-	.args = "[--format beads] [--mount DIR]",
-	.summary = "print every task as an issue, with all that its tracker knew of it",
+	.args = "[--format beads | --sessions [--since TIME]] [--mount DIR]",
+	.summary =
+		"print every task as an issue, with all that its tracker knew of it; or sessions",
 	.run = export_run,
 };

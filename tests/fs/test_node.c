@@ -220,6 +220,7 @@ static const struct numbered golden[] = {
 	{ 162, "control/scan-interval" },
 	{ 163, "control/guard" },
 	{ 164, "control/guard-offline" },
+	{ 165, "control/lines" },
 	/* clang-format on */
 };
 #define GOLDENS (sizeof(golden) / sizeof(golden[0]))
