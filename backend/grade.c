@@ -248,7 +248,7 @@ static int compute_productivity(const struct deeds *d, struct grade_part *out)
 	if (is_open(d))
 		return 0;
 	return say(
-		out, 1 - exp2(-units),
+		out, units > 0 ? 1 - exp2(-1 - units) : 0,
 		"%lld %s finished, worth %.2f units; %lld unblocked; %lld %s, which count for nothing by themselves",
 		(long long)d->finished, one_or_more(d->finished, "task", "tasks"), d->worth,
 		(long long)d->unblocked, (long long)d->commits,
@@ -258,16 +258,16 @@ static int compute_productivity(const struct deeds *d, struct grade_part *out)
 static int compute_stop(const struct deeds *d, struct grade_part *out)
 {
 	if (strcmp(d->verdict, "not-dry") == 0 && d->refusals < REFUSALS_ENOUGH)
-		return say(out, 0.2, "stopped with noop although the verdict was not dry");
+		return say(out, 0.1, "stopped with noop although the verdict was not dry");
 	if (d->commits && !d->finished)
-		return say(out, 0.3, "says that there was nothing to do, and made %lld %s",
+		return say(out, 0.2, "says that there was nothing to do, and made %lld %s",
 			   (long long)d->commits, one_or_more(d->commits, "commit", "commits"));
 	if (strcmp(d->verdict, "dry") == 0)
-		return say(out, 0.8, "stopped with noop on a dry verdict");
+		return say(out, 0.5, "stopped with noop on a dry verdict");
 	if (d->refusals >= REFUSALS_ENOUGH)
-		return say(out, 0.7, "stopped with noop after %lld refusals",
+		return say(out, 0.45, "stopped with noop after %lld refusals",
 			   (long long)d->refusals);
-	return say(out, 0.6, "stopped with noop while it was unknown whether there was work");
+	return say(out, 0.4, "stopped with noop while it was unknown whether there was work");
 }
 
 static int compute_restraint(const struct deeds *d, struct grade_part *out)

@@ -183,7 +183,7 @@ Test(grade_page, its_formulas_are_the_programs)
 		"0.2 · (twins − told)",
 		"0.1 · lost",
 		"min(0.2, 0.05 · uncovered)",
-		"1 − 2^−(worth + 0.5 · unblocked)",
+		"1 − 2^−(1 + worth + 0.5 · unblocked)",
 		"fewer than 2 refusals",
 	};
 	AUTO_FREE char *text = page();
@@ -196,7 +196,7 @@ Test(grade_page, its_formulas_are_the_programs)
 
 Test(grade, finished_is_more_than_a_stop_and_that_than_shallow_work_and_that_than_a_twin)
 {
-	double finished = whole("claims=1 finished=1 worth=5 choices=1 chosen=1 commits=1 ended=1");
+	double finished = whole("claims=1 finished=1 worth=1 commits=1 ended=1");
 	double stopped = whole("noop=1 verdict=dry outcome=noop ended=1");
 	double shallow = whole("commits=1 uncovered=1 verdict=dry outcome=productive ended=1");
 	double twin = whole("claims=1 commits=1 twins=1 told=1 refusals=1 verdict=dry ended=1");

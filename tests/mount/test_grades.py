@@ -142,12 +142,12 @@ class Order(Grading):
         self.say("s1", "noop")
         self.say("s2", "noop")
         self.assertLess(self.whole("s1"), 0.3)
-        self.assertGreater(self.whole("s2"), 0.9)
+        self.assertGreater(self.whole("s2"), 0.8)
 
     def test_a_stop_although_there_is_work_is_no_restraint(self):
         self.assertEqual(self.day("supply mail"), "not-dry")
         self.say("s1", "noop")
-        self.assertEqual(self.part("s1", "restraint")[0], 0.2)
+        self.assertEqual(self.part("s1", "restraint")[0], 0.1)
         self.assertIn("although the verdict was not dry", self.grade("s1"))
 
     def test_outcomes_are_checked_against_the_events(self):
