@@ -134,7 +134,9 @@ static int grade_in(const json_t *record, const char *name, struct said *out)
 			break;
 		n += (size_t)more;
 	}
-	(void)snprintf(out->text, sizeof(out->text), "%.17g", out->value);
+	(void)snprintf(out->text, sizeof(out->text), "%.15g", out->value);
+	if (strtod(out->text, NULL) != out->value)
+		(void)snprintf(out->text, sizeof(out->text), "%.17g", out->value);
 	(void)snprintf(out->reason, sizeof(out->reason), "%.*s", (int)n, why ? why : "");
 	(void)line_mend(out->reason);
 	if (!*out->reason)
@@ -182,8 +184,10 @@ static char *one_line(const char *text, size_t n)
 	for (; n && strchr(blanks, *text); n--)
 		text++;
 	s = tx_allocated(strndup(text, n));
-	for (char *p = s; p && (p = strpbrk(p, "\r\n"));)
-		*p = ' ';
+	if (s)
+		for (char *p = s; *p; p++)
+			if (*p == '\r' || *p == '\n')
+				*p = ' ';
 	return s;
 }
 
@@ -237,9 +241,9 @@ static int import_session(struct record *rec, const char *name)
 		rec->old = tx_attr(rec->tx->db, rec->session.id, "record");
 	else
 		(void)snprintf(rec->session.name, sizeof(rec->session.name), "%s", name);
-	if (!rec->text || is_same(rec->old, rec->text))
-		return 0; /* no memory: noticed by the writer */
-	return emit_session(rec);
+	if (!rec->text)
+		return tx_fail(rec->tx, -ENOMEM);
+	return is_same(rec->old, rec->text) ? 0 : emit_session(rec);
 }
 
 int rules_import_session(struct tx *tx, const json_t *record, const char *text, size_t n)

@@ -491,7 +491,7 @@ class Mount:
 
     def events(self, kind=None, **fields):
         """The log's events, all or those of one kind, with these values."""
-        all_of = [json.loads(line) for line in self.read("events").splitlines()]
+        all_of = [json.loads(line) for line in self.read("events").split("\n")[:-1]]
         return [e for e in all_of if (kind is None or e["event"] == kind)
                 and all(e.get(k) == v for k, v in fields.items())]
 
