@@ -292,7 +292,7 @@ Test(rules_grade, what_was_finished_counts_by_its_value_in_units)
 	assert_ok(fixture_control(&f, "grading.unit", "2"));
 	do_task(s1, "T");
 	cr_assert_float_eq(grade_now(s1).deeds.worth, 3, 1e-9);
-	assert_part(s1, "productivity", 1 - exp2(-3), "computed");
+	assert_part(s1, "productivity", 1 - exp2(-4), "computed");
 	assert_part(s1, "cascade", 1, "computed");
 }
 
@@ -300,7 +300,7 @@ Test(rules_grade, a_task_without_a_value_is_one_unit)
 {
 	(void)fixture_task(&f, "T", NULL);
 	do_task(s1, "T");
-	assert_part(s1, "productivity", 0.5, "computed");
+	assert_part(s1, "productivity", 0.75, "computed");
 }
 
 Test(rules_grade, the_best_that_was_ready_is_the_measure_of_a_choice)
