@@ -45,6 +45,8 @@ int rules_may_thing(struct tx *tx, enum right right, const struct thing *th);
 
 /* The acting session, live and of the actor's uid, or refused (ENOKEY, ESTALE, EPERM). */
 int rules_actor(struct tx *tx, struct session *out);
+/* The session that C is about, or refused with ESTALE. */
+int rules_session(struct tx *tx, const struct change *c, struct session *out);
 /* The task called NAME, or refused with ENOENT. */
 int rules_task(struct tx *tx, const char *name, struct task *out);
 /* Give every live lease of SESSION its full length again. */
@@ -73,6 +75,11 @@ int rules_tell(struct tx *tx, const struct session *s, const char *task, const c
  * REPO: its repository.
  */
 int rules_converge(struct tx *tx, const struct thing *repo, int64_t commit);
+/* Put into BODY what T is worth to SESSION, where that is said; and the best that was ready. */
+void rules_put_value(struct tx *tx, const struct task *t, int64_t session, json_t *body);
+void rules_put_choice(struct tx *tx, const struct task *t, json_t *body);
+/* json: the tasks that can be begun when that of G is done. */
+json_t *rules_unblocked_by(struct tx *tx, const struct grant *g);
 /* Emit the event KIND that grants T; BODY is taken over. */
 int rules_emit_grant(struct tx *tx, const char *kind, const struct task *t, json_t *body);
 /* The actor came too late, G was lost: the log keeps it. Refused with ESTALE. */

@@ -204,42 +204,6 @@ static int64_t lease_of(struct tx *tx, int64_t task)
 	return tx_duration(tx->db, task, "ttl", read_lease(tx->db));
 }
 
-/* What the task is worth to SESSION. What that set itself is no measure of what it did. */
-static void put_value(struct tx *tx, const struct task *t, int64_t session, json_t *body)
-{
-	AUTO_FREE char *value = tx_attr(tx->db, t->id, "value");
-
-	if (!value || !session || t->drafter == session)
-		return;
-	if (db_get(tx->db, 0, Q(VALUE_BY), I(t->id), I(session)))
-		(void)json_object_set_new(body, "value", json_string("0"));
-	else
-		(void)json_object_set_new(body, "value", json_string(value));
-}
-
-/* And the best that could have been had at that moment. */
-static void put_choice(struct tx *tx, const struct task *t, json_t *body)
-{
-	AUTO_ROWS *r = db_rows(tx->db, Q(BEST_READY));
-
-	put_value(tx, t, tx->actor->session, body);
-	if (rows_next(r) <= 0)
-		return;
-	(void)json_object_set_new(body, "best", json_string(rows_text(r, 0)));
-	(void)json_object_set_new(body, "best_task", json_string(rows_text(r, 1)));
-}
-
-/* The tasks that can be begun when this one is done. */
-static json_t *unblocked_by(struct tx *tx, const struct grant *g)
-{
-	AUTO_ROWS *r = db_rows(tx->db, Q(UNBLOCKED_BY), T(g->name), I(g->session));
-	json_t *list = json_array();
-
-	while (rows_next(r) > 0)
-		(void)json_array_append_new(list, json_string(rows_text(r, 0)));
-	return list;
-}
-
 int rules_emit_grant(struct tx *tx, const char *kind, const struct task *t, json_t *body)
 {
 	json_t *names = json_array();
@@ -293,7 +257,7 @@ int rule_claim(struct tx *tx, const struct change *c)
 	if (err)
 		return err;
 	body = rules_body(tx, &t);
-	put_choice(tx, &t, body);
+	rules_put_choice(tx, &t, body);
 	/* the claim counts for the session's uid, also when an operator acts as it */
 	(void)json_object_set_new(body, "uid", json_integer(s.uid));
 	return rules_emit_grant(tx, "claim", &t, body);
@@ -423,7 +387,7 @@ int rule_finish(struct tx *tx, const struct change *c)
 		return tx_emit(tx, "finish", body);
 	}
 	(void)json_object_set_new(body, "to", json_string("done"));
-	(void)json_object_set_new(body, "unblocks", unblocked_by(tx, &g));
+	(void)json_object_set_new(body, "unblocks", rules_unblocked_by(tx, &g));
 	if (kind && strcmp(kind, "daily") == 0)
 		(void)json_object_set_new(body, "due", json_integer(tomorrow(tx->wall)));
 	tx->result->id = g.task;
@@ -473,7 +437,7 @@ int rule_handover(struct tx *tx, const struct change *c)
 	(void)json_object_set_new(body, "from_token", json_integer(g.token));
 	(void)json_object_set_new(body, "to", json_string(to.name));
 	(void)json_object_set_new(body, "to_id", json_integer(to.id));
-	put_value(tx, &t, to.id, body);
+	rules_put_value(tx, &t, to.id, body);
 	return rules_emit_grant(tx, "handover", &t, body);
 }
 

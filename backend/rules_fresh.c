@@ -43,12 +43,10 @@ int rule_base(struct tx *tx, const struct change *c)
 {
 	struct session s;
 	json_t *heads;
-	int err, got = read_session(tx->db, c->thing, &s);
+	int err = rules_session(tx, c, &s);
 
-	if (got <= 0)
-		return got < 0 ? tx_fail(tx, got) :
-				 tx_refuse(tx, ESTALE, "ls sessions/", "that session is not there");
-	err = rules_may(tx, RIGHT_SESSION, NULL, &s);
+	if (!err)
+		err = rules_may(tx, RIGHT_SESSION, NULL, &s);
 	if (err)
 		return err;
 	if (s.ended)

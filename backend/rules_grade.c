@@ -10,22 +10,12 @@
 
 #define JOURNAL_MAX 1048576 /* bytes of a session's journal */
 
-/* The session a change is about. 0, or refused. */
-static int the_session(struct tx *tx, const struct change *c, struct session *out)
-{
-	int got = read_session(tx->db, c->thing, out);
-
-	if (got < 0)
-		return tx_fail(tx, got);
-	return got ? 0 : tx_refuse(tx, ESTALE, "ls sessions/", "that session is not there");
-}
-
 int rule_journal(struct tx *tx, const struct change *c)
 {
 	size_t n = c->n && c->text[c->n - 1] == '\n' ? c->n - 1 : c->n;
 	AUTO_FREE char *text = tx_allocated(strndup(c->text, n));
 	struct session s;
-	int err = the_session(tx, c, &s);
+	int err = rules_session(tx, c, &s);
 
 	if (!err)
 		err = rules_may(tx, RIGHT_SESSION, NULL, &s);
@@ -120,7 +110,7 @@ int rule_grade(struct tx *tx, const struct change *c)
 	char value[24], judge[64];
 	struct session s, by;
 	const char *reason = "";
-	int err = the_session(tx, c, &s);
+	int err = rules_session(tx, c, &s);
 
 	if (!err)
 		err = may_grade(tx, &s, &by);

@@ -7,8 +7,7 @@
 #include "backend/rules.h"
 #include "backend/text.h"
 
-/* The session a change is about: 0, or refused. */
-static int the_session(struct tx *tx, const struct change *c, struct session *out)
+int rules_session(struct tx *tx, const struct change *c, struct session *out)
 {
 	int got = read_session(tx->db, c->thing, out);
 
@@ -46,7 +45,7 @@ int rule_register(struct tx *tx, const struct change *c)
 int rule_end(struct tx *tx, const struct change *c)
 {
 	struct session s;
-	int err = the_session(tx, c, &s);
+	int err = rules_session(tx, c, &s);
 
 	if (!err && s.ended)
 		return 0;
@@ -58,7 +57,7 @@ int rule_end(struct tx *tx, const struct change *c)
 int rule_chown(struct tx *tx, const struct change *c)
 {
 	struct session s;
-	int err = the_session(tx, c, &s);
+	int err = rules_session(tx, c, &s);
 
 	if (!err)
 		err = rules_may(tx, RIGHT_OPERATOR, NULL, NULL);
@@ -82,7 +81,7 @@ int rule_renew(struct tx *tx, const struct change *c)
 	struct session s;
 	struct grant g;
 	int64_t token = 0;
-	int got, err = the_session(tx, c, &s);
+	int got, err = rules_session(tx, c, &s);
 
 	if (!err)
 		err = rules_may(tx, RIGHT_SESSION, NULL, &s);
@@ -114,7 +113,7 @@ int rule_renew(struct tx *tx, const struct change *c)
 /* A live session of the asker's, about to get a process of it. */
 static int its_session(struct tx *tx, const struct change *c, struct session *out)
 {
-	int err = the_session(tx, c, out);
+	int err = rules_session(tx, c, out);
 
 	if (!err)
 		err = rules_may(tx, RIGHT_SESSION, NULL, out);
