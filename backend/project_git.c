@@ -1,8 +1,10 @@
 /* What the events about repositories do to the tables; see project.c. */
+#include <stdio.h>
 #include <string.h>
 
 #include "backend/conflict.h"
 #include "backend/project_impl.h"
+#include "backend/read.h"
 
 static void add_path(struct tx *tx, int64_t commit, const json_t *path)
 {
@@ -100,7 +102,13 @@ void project_base(struct tx *tx, json_t *e)
 	project_bases(tx, event_int(e, "session_id"), e);
 }
 
+/* A claim was granted with a warning, which is kept as a refusal is. */
 void project_told(struct tx *tx, json_t *e)
 {
+	char op[NAME_BUFFER + 16];
+
+	(void)snprintf(op, sizeof(op), "claim %s", event_text(e, "task"));
 	tell(tx, e, json_object_get(e, "session_id"), json_object_get(e, "why"));
+	RUN(Q(REFUSAL_ADD), I(event_int(e, "seq")), I(event_int(e, "session_id")),
+	    I(event_int(e, "at")), T("WARNING"), T(op));
 }

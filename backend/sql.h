@@ -395,7 +395,7 @@ SQL(COMMIT_DEEDS, "SELECT count(*), coalesce(sum(uncovered > 0), 0) FROM commits
  * first one's name. Each sentence that says who holds, finished or committed it says "session NAME ".
  */
 SQL(INCIDENT_DEEDS, "SELECT count(*), coalesce(sum(EXISTS(SELECT 1 FROM refusals f JOIN events e ON e.seq = f.id WHERE f.session = ?1"
-    " AND f.id < i.id AND f.errno IN ('EBUSY', 'ESTALE', 'EEXIST') AND instr(e.line, 'session ' || i.a || ' '))), 0)"
+    " AND f.id < i.id AND f.errno IN ('EBUSY', 'ESTALE', 'EEXIST', 'WARNING') AND instr(e.line, 'session ' || i.a || ' '))), 0)"
     " FROM incidents i WHERE i.b = ?2")
 SQL(REVERT_DEEDS, "SELECT count(DISTINCT c.oid) FROM commits c CROSS JOIN reverts v ON v.oid = c.oid WHERE c.session_id = ?1 AND c.session_id > 0")
 SQL(GRANTS_OF, "SELECT token, name, since, ended, finish, how FROM grants WHERE session = ? ORDER BY token")

@@ -460,6 +460,20 @@ Test(rules_grade, who_was_refused_for_the_first_ones_sake_was_told)
 	assert_part(s2, "restraint", 0, "computed");
 }
 
+Test(rules_grade, who_was_warned_of_the_first_ones_work_was_told)
+{
+	int64_t repo = observing_repo(&f, "r");
+
+	assert_ok(fixture_control(&f, "freshness", "warn"));
+	(void)fixture_task(&f, "T", "r:doc");
+	assert_ok(observe(&f, repo, .commit = "w", .session = "s1", .paths = "M doc"));
+	(void)fixture_hold(&f, s2, "T");
+	cr_assert_eq(fixture_count(&f, "warned"), 1);
+	twin(repo);
+	cr_assert_eq(grade_now(s2).deeds.told, 1);
+	cr_assert_eq(grade_now(s2).deeds.refusals, 0);
+}
+
 Test(rules_grade, who_was_refused_for_another_ones_sake_was_not_told)
 {
 	int64_t repo = observing_repo(&f, "r"), s11 = fixture_session(&f, "s11");
