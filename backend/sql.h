@@ -323,14 +323,12 @@ SQL(INCIDENT_SET, "INSERT INTO incidents(id, n, repo, a, b, first_at, last_at, g
     " applied = CASE WHEN lesson = ?14 THEN applied ELSE 0 END, lesson = ?14")
 SQL(INCIDENT_APPLIED, "UPDATE incidents SET applied = ? WHERE id = ?")
 SQL(INCIDENT_COMMIT_ADD, "INSERT OR IGNORE INTO incident_commits(incident, cid) VALUES(?, ?)")
-SQL(INCIDENT_COMMITS, "SELECT cid FROM incident_commits WHERE incident = ? ORDER BY cid")
 #define INCIDENT_COLUMNS "SELECT i.id, i.n, i.repo, i.a, i.b, i.first_at, i.last_at, i.gap, i.cost, i.kinds, i.commits, i.paths, i.held, i.lesson, i.applied FROM incidents i "
 SQL(INCIDENT, INCIDENT_COLUMNS "WHERE i.id = ?")
 SQL(INCIDENT_OF, INCIDENT_COLUMNS "WHERE i.id = max(coalesce((SELECT max(id) FROM incidents WHERE repo = ?1 AND a = ?2 AND b = ?3), 0),"
     " coalesce((SELECT max(id) FROM incidents WHERE repo = ?1 AND a = ?3 AND b = ?2), 0))")
 SQL(INCIDENT_LAST, "SELECT max(n) FROM incidents")
 SQL(INCIDENTS_COUNT, "SELECT count(*) FROM incidents")
-SQL(INCIDENTS_SINCE, "SELECT count(*) FROM incidents WHERE last_at >= ?")
 SQL(INCIDENT_GAPS, "SELECT gap, cost FROM incidents ORDER BY gap")
 SQL(SESSIONS_COUNT, "SELECT count(*) FROM sessions WHERE how <> 'imported'")
 SQL(SESSION_TOLD, "UPDATE sessions SET why = ?1, told = ?2 WHERE id = ?3")
@@ -400,10 +398,6 @@ SQL(INCIDENT_DEEDS, "SELECT count(*), coalesce(sum(EXISTS(SELECT 1 FROM refusals
 SQL(REVERT_DEEDS, "SELECT count(DISTINCT c.oid) FROM commits c CROSS JOIN reverts v ON v.oid = c.oid WHERE c.session_id = ?1 AND c.session_id > 0")
 SQL(GRANTS_OF, "SELECT token, name, since, ended, finish, how FROM grants WHERE session = ? ORDER BY token")
 SQL(COMMITS_OF, COMMIT_COLUMNS "WHERE c.session_id = ?1 AND c.session_id > 0 ORDER BY c.id")
-/* Commits of the session ?1 that were undone: the commit, by whom. */
-SQL(REVERTED_OF, "SELECT DISTINCT c.oid, r.session FROM commits c CROSS JOIN reverts v ON v.oid = c.oid CROSS JOIN commits r ON r.id = v.cid"
-    " WHERE c.session_id = ?1 AND c.session_id > 0 ORDER BY c.oid LIMIT 100")
-SQL(INCIDENTS_BY, INCIDENT_COLUMNS "WHERE i.b = ? ORDER BY i.id LIMIT 100")
 SQL(TOP_AUTHORS, "SELECT session, count(*) FROM commits WHERE session <> '' GROUP BY session ORDER BY count(*) DESC, session LIMIT ?")
 /* Did session ?1 finish what let the task ?2 begin? */
 SQL(UNBLOCKED_IS, "SELECT 1 FROM grants g CROSS JOIN events e ON e.seq = g.finish WHERE g.session = ?1 AND g.unblocks > 0"

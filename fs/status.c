@@ -47,6 +47,8 @@ int status_show(struct request *r, int64_t id, struct buf *out)
 	show_columns(r, out);
 	buf_line(out, "done-today %lld",
 		 (long long)db_get(r->db, 0, Q(COUNT_DONE_SINCE), I(now / 86400000 * 86400000)));
+	buf_line(out, "incidents-today %lld",
+		 (long long)db_get(r->db, 0, Q(DAY_SUM), T("incidents"), I(now / 86400000)));
 	show_claims(r, out);
 	return 0;
 }
