@@ -273,7 +273,7 @@ class Writers(Tools):
         self.changed_only(f"install {self.out}/body tasks/a/body", "tasks/a/body", None)
         self.changed_only(f"dd if={self.out}/body of=tasks/a/body status=none", "tasks/a/body", "new\n", 0)
         self.changed_only("truncate -s 0 tasks/a/body", "tasks/a/body", "new\n", 0)
-        got = self.run_tool("shred -n1 -s64 tasks/a/body")
+        got = self.run_tool("shred -n1 -s64 --random-source=/dev/zero tasks/a/body")
         self.assertNotEqual(got.rc, 0)
         self.assertEqual(self.m.read("tasks", "a", "body"), "new\n")
 
