@@ -120,6 +120,21 @@ def unshare(*flags):
     raise unittest.SkipTest("unshare does not work here")
 
 
+def sanitized():
+    """Is it a sanitizer's build, whose times and memory say nothing?"""
+    return "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ
+
+
+def wait_parked(process):
+    """Until the PROCESS (of subprocess) waits for the mount's answer."""
+    def parked():
+        try:
+            return "request_wait" in read(f"/proc/{process.pid}/wchan")
+        except OSError:
+            return process.poll() is not None
+    wait_for(parked, f"process {process.pid} waits for the mount")
+
+
 def need_root():
     """Skip the test where it cannot become somebody else."""
     if os.geteuid() != 0:

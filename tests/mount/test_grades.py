@@ -13,6 +13,7 @@ import subprocess
 import threading
 import time
 
+import lib
 from guarding import Guarding, put
 from lib import (COORDFS, UID_A, UID_B, Case, Mount, as_uid, errno_of, in_child, need_root, read, sh, value,
                  wait_for, write)
@@ -753,7 +754,8 @@ class Cost(Grading):
         self.assertGreater(n, SESSIONS)
         self.assertEqual(self.given(f"cs{SESSIONS // 2}", "finished"), "1")
         self.assertEqual(self.given(f"cs{SESSIONS // 2}", "commits"), "1")
-        self.assertLess(grade / field, 3)
-        self.assertLess(entry, grade / 3, "ls computes grades")
+        if not lib.sanitized():
+            self.assertLess(grade / field, 3)
+            self.assertLess(entry, grade / 3, "ls computes grades")
         m.stop()
         m.discard()  # that it is sound was looked at when it was filled

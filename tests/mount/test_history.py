@@ -155,10 +155,11 @@ class Real(Case):
         print(f"{len(ids)} commits: first scan {first:.2f} s (git log -p {log:.2f} s, the walk alone {walk:.2f} s); "
               f"one commit more {more * 1000:.0f} ms; daemon {before / MIB:.0f} MiB {grown / MIB:+.1f}, "
               f"walk {walk_memory / MIB:.0f} MiB", flush=True)
-        self.assertLess(first, 30 * log)
-        self.assertLess(more, first / 5)
-        self.assertLess(grown, 48 * MIB)
-        self.assertLess(walk_memory, 128 * MIB)
+        if not lib.sanitized():
+            self.assertLess(first, 30 * log)
+            self.assertLess(more, first / 5)
+            self.assertLess(grown, 48 * MIB)
+            self.assertLess(walk_memory, 128 * MIB)
         self.compare(DATA / "history-incidents.txt", "the commits.jsonl of the tests' data",
                      "COORDFS_DATA=DIRECTORY ")
         self.explain(self.jsonl)
@@ -215,6 +216,7 @@ class Long(Case):
             print(f"{what}: {calm[0] * 1000:.1f} ms, during the scan {busy[0] * 1000:.1f} ms "
                   f"({busy[2]} times, at most {busy[1] * 1000:.0f} ms)", flush=True)
         print(f"{LONG} commits: recorded in {took:.1f} s; daemon {before / MIB:.0f} MiB {grown / MIB:+.1f}", flush=True)
-        self.assertLess(grown, CACHES + 32 * MIB)
-        self.assertLess(busy_look[0], 20 * calm_look[0])
-        self.assertLess(busy_claim[0], 40 * calm_claim[0])
+        if not lib.sanitized():
+            self.assertLess(grown, CACHES + 32 * MIB)
+            self.assertLess(busy_look[0], 20 * calm_look[0])
+            self.assertLess(busy_claim[0], 40 * calm_claim[0])

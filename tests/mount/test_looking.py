@@ -12,6 +12,7 @@ import threading
 import time
 
 import history
+import lib
 from lib import Case, need_root, read, value, wait_for
 
 COMMITS = 3000
@@ -118,7 +119,7 @@ class Looking(Repositories):
     def test_who_waits_for_a_look_is_told_that_the_repository_was_removed(self):
         self.register("r", big(self.dir / "r"))
         waits = Started("touch", self.m.path("repos/r/scan"))
-        time.sleep(0.2)
+        lib.wait_parked(waits.p)
         os.rmdir(self.m.path("repos/r"))
         rc, err = waits.end()
         self.assertTrue(rc == 0 or "Stale" in err, err)
@@ -129,12 +130,11 @@ class Looking(Repositories):
         self.m.task("t", ["r:d1"])
         self.register("r", big(self.dir / "r"))
         os.kill(self.walk_of(self.dir / "r"), signal.SIGSTOP)
-        began = time.monotonic()
         waits = Started("touch", self.m.path("sessions/s/claims/t"))
-        time.sleep(0.2)
+        lib.wait_parked(waits.p)
         os.rmdir(self.m.path("repos/r"))
         self.assertEqual(waits.end(), (0, ""))
-        self.assertLess(time.monotonic() - began, 4)
+        self.assertIn("removed", self.m.why("s"))  # and not that its patience ended
 
     def test_a_repository_set_anew_while_it_is_walked_is_the_other_one(self):
         self.register("r", big(self.dir / "r"))
@@ -145,7 +145,7 @@ class Looking(Repositories):
     def test_the_daemon_ends_while_it_walks_and_goes_on_afterwards(self):
         self.register("r", big(self.dir / "r"))
         waits = Started("touch", self.m.path("repos/r/scan"))
-        time.sleep(0.3)
+        lib.wait_parked(waits.p)
         signal.pidfd_send_signal(self.m.pidfd, signal.SIGTERM)
         self.assertEqual(self.m.wait_exit(), 0, self.m.log())
         waits.end()
@@ -168,11 +168,11 @@ class Looking(Repositories):
         os.kill(self.walk_of(self.dir / "r"), signal.SIGSTOP)
         for end in (signal.SIGKILL, signal.SIGINT):
             waits = Started("touch", self.m.path("sessions/s/claims/t"))
-            time.sleep(0.3)
+            lib.wait_parked(waits.p)
             waits.p.send_signal(end)
             self.assertEqual(waits.end(2)[0], -end)
             look = Started("touch", self.m.path("repos/r/scan"))
-            time.sleep(0.3)
+            lib.wait_parked(look.p)
             look.p.send_signal(end)
             self.assertEqual(look.end(2)[0], -end)
         self.assertEqual(self.m.events("claim"), [])
@@ -189,8 +189,7 @@ class Looking(Repositories):
             took.append(time.monotonic() - began)
             self.assertIn("walk goes on", self.m.why("s"))
             self.m.release("s", "t")
-        self.assertLess(took[0], 7)
-        self.assertLess(sum(took[1:]), 3)
+        self.assertLess(max(took[1:]), took[0] / 2, took)
 
     def test_without_a_path_there_is_nothing_to_be_looked_at(self):
         os.mkdir(self.m.path("repos/r"))
@@ -305,7 +304,7 @@ class Hanging(Repositories):
         self.m.task("t", ["x"])
         self.m.claim("s", "t")
         asks = Started("sh", "-c", f"echo {hung.path}/r/a >> {self.m.path('sessions/s/claims/t')}")
-        time.sleep(0.5)
+        lib.wait_parked(asks.p)
         asks.p.kill()
         asks.end(5)
         self.assertIn("README", self.m.ls())
@@ -316,7 +315,7 @@ class Hanging(Repositories):
         (self.dir / "r/.git/refs/heads").symlink_to(hung.path)
         self.m.task("u", ["r:a"])
         asks = Started("touch", self.m.path("sessions/s/claims/u"))
-        time.sleep(0.5)
+        lib.wait_parked(asks.p)
         self.assertIn("README", self.m.ls())
         self.assertEqual(asks.end(15), (0, ""))
         self.assertIn("walk goes on", self.m.why("s"))
