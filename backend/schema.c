@@ -200,7 +200,7 @@ static const char version_5[] =
 	/* the field value of a task, for the best that is ready */
 	"ALTER TABLE board ADD COLUMN value REAL NOT NULL DEFAULT 0;"
 	"UPDATE board SET value = coalesce((SELECT CAST(value AS REAL) FROM attrs WHERE thing = board.task AND name = 'value'), 0);"
-	"CREATE INDEX board_value ON board(col, value);"
+	"CREATE INDEX board_value ON board(col, value) WHERE value > 0;"
 	/* what a claim's task was worth (NULL: not said), the best that was ready, and whom its end let begin */
 	"ALTER TABLE grants ADD COLUMN worth REAL;"
 	"ALTER TABLE grants ADD COLUMN best REAL;"
