@@ -282,7 +282,7 @@ check: ## build, unit tests, check-headers, fmt-check: quick, and no root
 
 # --- sanitizers -------------------------------------------------------------
 
-TSAN_TESTS ?= load
+TSAN_TESTS ?= load convergence
 
 asan-prepare:
 	@$(MAKE) $J SAN=asan all test-helpers build/asan/tests/unit
