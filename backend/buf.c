@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backend/buf.h"
 
@@ -95,6 +96,19 @@ void buf_line(struct buf *b, const char *fmt, ...)
 	if (!buf_vprintf(b, fmt, ap))
 		buf_char(b, '\n');
 	va_end(ap);
+}
+
+int buf_read(struct buf *b, int fd)
+{
+	char part[65536];
+	ssize_t n;
+
+	do {
+		n = read(fd, part, sizeof(part));
+		if (n > 0)
+			buf_add(b, part, (size_t)n);
+	} while (n > 0 || (n < 0 && errno == EINTR));
+	return n < 0 ? -errno : b->err;
 }
 
 void buf_clear(struct buf *b)

@@ -41,6 +41,9 @@ void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(print
 /* buf_printf and a newline: both or neither. */
 void buf_line(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Add all that can be read from FD, to its end. 0 or -errno; what was read before stays added. */
+int buf_read(struct buf *b, int fd);
+
 /* Empty the text and keep the memory. err stays: a failure is never lost. */
 void buf_clear(struct buf *b);
 

@@ -14,16 +14,13 @@
 static int read_file(struct look *l, const char *path, struct buf *text)
 {
 	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char part[4096];
-	ssize_t n = 0;
+	int err = fd < 0 ? -errno : buf_read(text, fd);
 
-	if (fd < 0 && errno == ENOENT)
+	if (fd < 0 && err == -ENOENT)
 		return 0;
-	while (fd >= 0 && (n = read(fd, part, sizeof(part))) > 0)
-		buf_add(text, part, (size_t)n);
-	if (fd < 0 || n < 0)
-		return git_failed(l->says, -errno, path);
-	return text->err ? -ENOMEM : 0;
+	if (text->err)
+		return -ENOMEM;
+	return err ? git_failed(l->says, err, path) : 0;
 }
 
 static int shallow_parse(const struct buf *text, struct git_shallow *s)

@@ -14,18 +14,6 @@
 
 #define STAMPS 64 /* the most tasks a commit is stamped with */
 
-/* All that can be read from FD, to OUT. 0 or -errno. */
-static int read_all(int fd, struct buf *out)
-{
-	char part[4096];
-	ssize_t n;
-
-	while ((n = read(fd, part, sizeof(part))) > 0 || (n < 0 && errno == EINTR))
-		if (n > 0)
-			buf_add(out, part, (size_t)n);
-	return n < 0 ? -errno : out->err;
-}
-
 /* --- git --- */
 
 const char *hook_next(const struct buf *list, size_t *at)
@@ -224,7 +212,7 @@ static void drop_older(const char *file, const char *stamp)
 	const char *line;
 	size_t n;
 
-	if (fd < 0 || read_all(fd, &text))
+	if (fd < 0 || buf_read(&text, fd))
 		return;
 	l = (struct lines){ buf_text(&text), buf_text(&text) + text.n };
 	while (lines_next(&l, &line, &n))
@@ -288,7 +276,7 @@ static void make_room(const char *file)
 	AUTO_BUF struct buf text = BUF_INIT;
 
 	buf_char(&text, '\n');
-	if (fd < 0 || read_all(fd, &text) || strncmp(buf_text(&text), "\n\nCoord-", 8) != 0)
+	if (fd < 0 || buf_read(&text, fd) || strncmp(buf_text(&text), "\n\nCoord-", 8) != 0)
 		return;
 	if (pwrite(fd, text.p, text.n, 0) != (ssize_t)text.n)
 		warn("%s", file);
@@ -403,7 +391,7 @@ int guard_hook(const char *name, const char *dir, int open, int argc, char **arg
 		return TOOL_USAGE;
 	}
 	if (k->flags & TOLD)
-		(void)read_all(STDIN_FILENO, &h.input);
+		(void)buf_read(&h.input, STDIN_FILENO);
 	if (prepare(&h, k, dir, &status))
 		status = act(&h, name, argv);
 	mnt_close(&h.m);

@@ -105,14 +105,8 @@ static int find_place(struct place *p, const char *repo)
 static int read_text(const char *path, struct buf *out)
 {
 	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char part[16384];
-	ssize_t n;
 
-	if (fd < 0)
-		return -errno;
-	while ((n = read(fd, part, sizeof(part))) > 0)
-		buf_add(out, part, (size_t)n);
-	return n < 0 ? -errno : out->err;
+	return fd < 0 ? -errno : buf_read(out, fd);
 }
 
 /* 0 or -errno. */

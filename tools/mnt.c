@@ -82,24 +82,11 @@ path_make(char path[MNT_PATH], const char *fmt, va_list ap)
 	return n < 0 || n >= MNT_PATH ? -ENAMETOOLONG : 0;
 }
 
-static int read_all(int fd, struct buf *out)
-{
-	char part[65536];
-	ssize_t n;
-
-	do {
-		n = read(fd, part, sizeof(part));
-		if (n > 0)
-			buf_add(out, part, (size_t)n);
-	} while (n > 0 || (n < 0 && errno == EINTR));
-	return n < 0 ? -errno : out->err;
-}
-
 static int read_file(const struct mnt *m, const char *path, struct buf *out)
 {
 	AUTO_CLOSE int fd = openat(m->fd, path, O_RDONLY | O_CLOEXEC);
 
-	return fd < 0 ? -errno : read_all(fd, out);
+	return fd < 0 ? -errno : buf_read(out, fd);
 }
 
 int mnt_read(const struct mnt *m, struct buf *out, const char *path, ...)

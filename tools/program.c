@@ -37,19 +37,6 @@ static int start(const char *const argv[], int flags, int out, pid_t *pid)
 	return err;
 }
 
-static int gather(int fd, struct buf *out)
-{
-	char part[65536];
-	ssize_t n;
-
-	do {
-		n = read(fd, part, sizeof(part));
-		if (n > 0)
-			buf_add(out, part, (size_t)n);
-	} while (n > 0 || (n < 0 && errno == EINTR));
-	return n < 0 ? -errno : out->err;
-}
-
 static int await(pid_t pid)
 {
 	int status;
@@ -74,7 +61,7 @@ int program_run(const char *const argv[], int flags, struct buf *out)
 		return err;
 	}
 	if (out)
-		err = gather(ends[0], out);
+		err = buf_read(out, ends[0]);
 	clean_close(&ends[0]); /* who writes on is told so */
 	status = await(pid);
 	return err ? err : status;

@@ -232,3 +232,25 @@ Test(clean, scope_closes_its_file_and_keeps_errno)
 	cr_assert_eq(fcntl(fd, F_GETFD), -1);
 	cr_assert_eq(errno, EBADF);
 }
+
+Test(buf, reads_a_file_to_its_end)
+{
+	static const char block[4096] = "x";
+	struct buf b = BUF_INIT;
+	int ends[2];
+
+	cr_assert_eq(pipe(ends), 0);
+	for (int i = 0; i < 4; i++)
+		cr_assert_eq(write(ends[1], block, sizeof(block)), (ssize_t)sizeof(block));
+	(void)close(ends[1]);
+	buf_str(&b, "before ");
+	cr_assert_eq(buf_read(&b, ends[0]), 0);
+	cr_assert_eq(b.n, 7 + 4 * sizeof(block));
+	cr_assert_eq(strncmp(b.p, "before x", 8), 0);
+	cr_assert_eq(buf_read(&b, ends[0]), 0, "at the end there is nothing");
+	cr_assert_eq(b.n, 7 + 4 * sizeof(block));
+	(void)close(ends[0]);
+	cr_assert_eq(buf_read(&b, ends[0]), -EBADF);
+	cr_assert_eq(b.n, 7 + 4 * sizeof(block));
+	buf_free(&b);
+}
