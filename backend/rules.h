@@ -47,6 +47,8 @@ int rules_may_thing(struct tx *tx, enum right right, const struct thing *th);
 int rules_actor(struct tx *tx, struct session *out);
 /* The session that C is about, or refused with ESTALE. */
 int rules_session(struct tx *tx, const struct change *c, struct session *out);
+/* The same, live and the asker's own, or refused (ESTALE, and as rules_may). */
+int rules_own_session(struct tx *tx, const struct change *c, struct session *out);
 /* The task called NAME, or refused with ENOENT. */
 int rules_task(struct tx *tx, const char *name, struct task *out);
 /* Give every live lease of SESSION its full length again. */

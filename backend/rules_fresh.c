@@ -43,15 +43,10 @@ int rule_base(struct tx *tx, const struct change *c)
 {
 	struct session s;
 	json_t *heads;
-	int err = rules_session(tx, c, &s);
+	int err = rules_own_session(tx, c, &s);
 
-	if (!err)
-		err = rules_may(tx, RIGHT_SESSION, NULL, &s);
 	if (err)
 		return err;
-	if (s.ended)
-		return tx_refuse(tx, ESTALE, "register a new session", "session %s has ended",
-				 s.name);
 	heads = rules_heads(tx);
 	if (is_up_to_date(tx, &s, heads)) {
 		json_decref(heads);

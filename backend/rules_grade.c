@@ -15,15 +15,10 @@ int rule_journal(struct tx *tx, const struct change *c)
 	size_t n = c->n && c->text[c->n - 1] == '\n' ? c->n - 1 : c->n;
 	AUTO_FREE char *text = tx_allocated(strndup(c->text, n));
 	struct session s;
-	int err = rules_session(tx, c, &s);
+	int err = rules_own_session(tx, c, &s);
 
-	if (!err)
-		err = rules_may(tx, RIGHT_SESSION, NULL, &s);
 	if (err)
 		return err;
-	if (s.ended)
-		return tx_refuse(tx, ESTALE, "register a new session", "session %s has ended",
-				 s.name);
 	err = text_check(c->text, c->n);
 	if (err || !n)
 		return tx_refuse(tx, err ? -err : EINVAL, "echo TEXT >> sessions/ID/journal",

@@ -110,8 +110,7 @@ int rule_renew(struct tx *tx, const struct change *c)
 		time_text(g.ended, when), g.how);
 }
 
-/* A live session of the asker's, about to get a process of it. */
-static int its_session(struct tx *tx, const struct change *c, struct session *out)
+int rules_own_session(struct tx *tx, const struct change *c, struct session *out)
 {
 	int err = rules_session(tx, c, out);
 
@@ -120,7 +119,7 @@ static int its_session(struct tx *tx, const struct change *c, struct session *ou
 	if (err)
 		return err;
 	if (out->ended)
-		return tx_refuse(tx, ESTALE, "register a new one", "session %s has ended",
+		return tx_refuse(tx, ESTALE, "register a new session", "session %s has ended",
 				 out->name);
 	return 0;
 }
@@ -136,7 +135,7 @@ int rule_join(struct tx *tx, const struct change *c)
 {
 	struct session s;
 	int64_t other = 0;
-	int err = its_session(tx, c, &s);
+	int err = rules_own_session(tx, c, &s);
 
 	if (err)
 		return err;
@@ -155,7 +154,7 @@ int rule_anchor(struct tx *tx, const struct change *c)
 	AUTO_ROWS *r = NULL;
 	struct session s;
 	int64_t pid = 0, start = 0;
-	int err = its_session(tx, c, &s);
+	int err = rules_own_session(tx, c, &s);
 
 	if (err)
 		return err;
