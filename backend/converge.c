@@ -76,12 +76,8 @@ static int has_paths(const json_t *commit)
 
 static int add_name(struct converge *c, const char *name)
 {
-	const json_t *v;
-	size_t i;
-
-	json_array_foreach(c->paths, i, v)
-		if (strcmp(json_string_value(v), name) == 0)
-			return 0;
+	if (event_lists(c->paths, name))
+		return 0;
 	return json_array_append_new(c->paths, json_string(name)) ? -ENOMEM : 0;
 }
 
@@ -95,13 +91,7 @@ static int is_merge(const json_t *commit)
 /* Does X name Y in its message: a revert, a picked commit, a squashed branch? */
 static int names(const json_t *x, const json_t *y)
 {
-	const json_t *v;
-	size_t i;
-
-	json_array_foreach(json_object_get(x, "names"), i, v)
-		if (strcmp(json_string_value(v), event_text(y, "commit")) == 0)
-			return 1;
-	return 0;
+	return event_lists(json_object_get(x, "names"), event_text(y, "commit"));
 }
 
 static int same_text(const json_t *x, const json_t *y, const char *key)
@@ -185,13 +175,7 @@ static int judge_paths(const json_t *x, const json_t *y, struct converge *out)
 /* Did Y's session hold a path of X when that was committed? */
 static int is_held(const json_t *x, const json_t *y)
 {
-	const json_t *v;
-	size_t i;
-
-	json_array_foreach(json_object_get(x, "holders"), i, v)
-		if (strcmp(json_string_value(v), event_text(y, "session")) == 0)
-			return 1;
-	return 0;
+	return event_lists(json_object_get(x, "holders"), event_text(y, "session"));
 }
 
 /* X wrote, outside its own claims, what Y's session held by then, to write it. */

@@ -89,17 +89,6 @@ static int has_artifact(struct tx *tx, int64_t task, const char *name)
 	return db_get(tx->db, 0, Q(ARTIFACT_HAS), I(task), T(name)) > 0;
 }
 
-static int in_array(const json_t *names, const char *name)
-{
-	const json_t *v;
-	size_t i;
-
-	json_array_foreach(names, i, v)
-		if (strcmp(json_string_value(v), name) == 0)
-			return 1;
-	return 0;
-}
-
 /* A line of a claim: PATH, `artifact PATH`, or `-PATH` to give up; NULL: another key. */
 static const char *strip_line(const char *line, size_t *n, int *minus)
 {
@@ -161,12 +150,12 @@ static int edit_line(struct artifact_edit *e, const char *line, size_t n)
 	if (minus && !has_artifact(e->tx, e->task->id, a.name))
 		err = tx_refuse(e->tx, ENOENT, "cat the claim shows what it holds",
 				"%s is not among its artifacts", artifact_show(a.name, e->repo));
-	else if (minus && !in_array(e->given_up, a.name))
+	else if (minus && !event_lists(e->given_up, a.name))
 		err = json_array_append_new(e->given_up, json_string(a.name));
 	else if (!minus) {
-		if (!in_array(e->listed, a.name))
+		if (!event_lists(e->listed, a.name))
 			(void)json_array_append_new(e->listed, json_string(a.name));
-		if (!has_artifact(e->tx, e->task->id, a.name) && !in_array(e->added, a.name))
+		if (!has_artifact(e->tx, e->task->id, a.name) && !event_lists(e->added, a.name))
 			err = json_array_append_new(e->added, json_string(a.name));
 	}
 	artifact_release(&a);
@@ -219,7 +208,7 @@ static int edit_rest(struct artifact_edit *e)
 	json_t *all = json_array(), *rest = json_array();
 
 	while (rows_next(r) > 0) {
-		json_t *to = in_array(e->listed, rows_text(r, 0)) ? rest : e->given_up;
+		json_t *to = event_lists(e->listed, rows_text(r, 0)) ? rest : e->given_up;
 
 		(void)json_array_append_new(to, json_string(rows_text(r, 0)));
 		(void)json_array_append_new(all, json_string(rows_text(r, 0)));
@@ -342,7 +331,7 @@ static json_t *json_lines(const char *text, size_t n)
 	while (list && lines_next(&l, &line, &len)) {
 		AUTO_FREE char *s = tx_allocated(strndup(line, len));
 
-		if (s && !in_array(list, s))
+		if (s && !event_lists(list, s))
 			(void)json_array_append_new(list, json_string(s));
 	}
 	return list;

@@ -67,6 +67,17 @@ const char *event_text(const json_t *e, const char *key)
 	return s ? s : "";
 }
 
+int event_lists(const json_t *list, const char *text)
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(list, i, v)
+		if (strcmp(json_string_value(v), text) == 0)
+			return 1;
+	return 0;
+}
+
 /* The task an event is about, for its history; 0: none. */
 static int64_t event_task(const json_t *e)
 {

@@ -80,5 +80,7 @@ int project_event(struct tx *tx, json_t *event);
 /* Members of an event; 0 or "" when absent. */
 int64_t event_int(const json_t *e, const char *key);
 const char *event_text(const json_t *e, const char *key);
+/* Is TEXT in LIST, an array of strings, or NULL: no list? */
+int event_lists(const json_t *list, const char *text);
 
 #endif
