@@ -169,10 +169,7 @@ static int lesson_store(struct request *r, int64_t id, const char *text, size_t 
 	if (n != 5 || memcmp(text, "apply", 5) != 0)
 		return request_refuse(r, EINVAL, "echo apply > convergence/N/lesson",
 				      "a lesson takes one word: apply");
-	if (!request_change(r, CHANGE_APPLY, NULL))
-		return request_error(r);
-	r->change->thing = id;
-	return 0;
+	return request_about(r, CHANGE_APPLY, id, NULL, 0);
 }
 
 static const struct node incident[] = {

@@ -185,11 +185,10 @@ static int dimension_store(struct request *r, int64_t id, const char *text, size
 	(void)append;
 	if (err)
 		return err;
-	if (!request_change(r, CHANGE_GRADE, NULL))
-		return request_error(r);
-	r->change->thing = id;
-	(void)snprintf(r->change->field, sizeof(r->change->field), "%s", r->node->name);
-	return change_text(r->change, text, n);
+	err = request_about(r, CHANGE_GRADE, id, text, n);
+	if (!err)
+		(void)snprintf(r->change->field, sizeof(r->change->field), "%s", r->node->name);
+	return err;
 }
 
 /* Refused when it is opened: the session and its family do not even get a descriptor. */

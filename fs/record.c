@@ -31,10 +31,7 @@ int journal_store(struct request *r, int64_t id, const char *text, size_t n, int
 	if (!append)
 		return request_refuse(r, EPERM, "echo TEXT >> sessions/ID/journal",
 				      "a journal is added to, and never written anew");
-	if (!request_change(r, CHANGE_JOURNAL, NULL))
-		return request_error(r);
-	r->change->thing = id;
-	return change_text(r->change, text, n);
+	return request_about(r, CHANGE_JOURNAL, id, text, n);
 }
 
 /* COMMIT TIME HOW SUBJECT, in order of being seen. */

@@ -56,10 +56,7 @@ static int look_now(struct request *r, int64_t id)
 	if (err)
 		return err;
 	r->actor.session = 0; /* a look is no act of a session */
-	if (!request_change(r, CHANGE_LOOK, NULL))
-		return request_error(r);
-	r->change->thing = id;
-	return 0;
+	return request_about(r, CHANGE_LOOK, id, NULL, 0);
 }
 
 static int scan_store(struct request *r, int64_t id, const char *text, size_t n, int append)

@@ -235,3 +235,11 @@ int request_error(struct request *r)
 {
 	return r->why.n ? -EINVAL : -ENOMEM;
 }
+
+int request_about(struct request *r, enum change_kind kind, int64_t id, const char *text, size_t n)
+{
+	if (!request_change(r, kind, NULL))
+		return request_error(r);
+	r->change->thing = id;
+	return text ? change_text(r->change, text, n) : 0;
+}

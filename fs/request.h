@@ -73,6 +73,8 @@ int request_identify(struct request *r, int64_t path_session);
  */
 struct change *request_change(struct request *r, enum change_kind kind, const char *name);
 int request_error(struct request *r);
+/* The same of the thing ID, with the N bytes of TEXT (NULL: none). 0, or refused. */
+int request_about(struct request *r, enum change_kind kind, int64_t id, const char *text, size_t n);
 
 /* The whole reason of the last refusal of r's caller into OUT (for `why`). */
 void request_why(struct request *r, int64_t session, struct buf *out);

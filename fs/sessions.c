@@ -208,12 +208,7 @@ static int session_touch(struct request *r, int64_t id)
 {
 	int err = request_identify(r, id);
 
-	if (err)
-		return err;
-	if (!request_change(r, CHANGE_RENEW, NULL))
-		return request_error(r);
-	r->change->thing = id;
-	return 0;
+	return err ? err : request_about(r, CHANGE_RENEW, id, NULL, 0);
 }
 
 static const struct node session_claims[] = {
@@ -243,12 +238,7 @@ static int base_touch(struct request *r, int64_t id)
 {
 	int err = request_identify(r, id);
 
-	if (err)
-		return err;
-	if (!request_change(r, CHANGE_BASE, NULL))
-		return request_error(r);
-	r->change->thing = id;
-	return 0;
+	return err ? err : request_about(r, CHANGE_BASE, id, NULL, 0);
 }
 
 static int base_store(struct request *r, int64_t id, const char *text, size_t n, int append)
@@ -359,12 +349,7 @@ static int sessions_rmdir(struct request *r, int64_t id, const char *name)
 	if (got <= 0)
 		return got ? got : -ENOENT;
 	err = request_identify(r, s.ended ? 0 : s.id);
-	if (err)
-		return err;
-	if (!request_change(r, CHANGE_END, NULL))
-		return request_error(r);
-	r->change->thing = s.id;
-	return 0;
+	return err ? err : request_about(r, CHANGE_END, s.id, NULL, 0);
 }
 
 const struct dir_ops sessions_ops = { .mkdir = sessions_mkdir, .rmdir = sessions_rmdir };
