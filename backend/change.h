@@ -73,6 +73,7 @@ enum thing_kind {
 	THING_LANE,
 	THING_LESSON,
 	THING_REPO,
+	THING_GOAL,
 	THING_KINDS
 };
 

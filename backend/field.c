@@ -62,6 +62,8 @@ static const struct field fields[] = {
 	{ THING_REPO, "path", FIELD_PATH, RIGHT_OPERATOR, NULL, 0, 0, NULL },
 	{ THING_REPO, "branches", FIELD_REFS, RIGHT_OPERATOR, NULL, 0, 0, NULL },
 	{ THING_REPO, "depth", FIELD_NUMBER, RIGHT_OPERATOR, NULL, 1, 1e7, "10000" },
+	{ THING_GOAL, "tag", FIELD_NAME, RIGHT_OPERATOR, NULL, 0, 0, NULL },
+	{ THING_GOAL, "weight", FIELD_NUMBER, RIGHT_OPERATOR, NULL, 0, 1000, "1" },
 	{ THING_CONTROL, "limits", FIELD_LIMITS, RIGHT_OWNER, NULL, 0, 0, NULL },
 	{ THING_CONTROL, "lease", FIELD_DURATION, RIGHT_OWNER, NULL, 100, 30 * MS_DAY, "60m" },
 	{ THING_CONTROL, "lease-max", FIELD_DURATION, RIGHT_OWNER, NULL, 100, 365 * MS_DAY, "8h" },
@@ -84,11 +86,12 @@ static const struct field fields[] = {
 	{ THING_CONTROL, "grading.productivity", FIELD_NUMBER, RIGHT_OWNER, NULL, 0, 1000, NULL },
 	{ THING_CONTROL, "grading.restraint", FIELD_NUMBER, RIGHT_OWNER, NULL, 0, 1000, NULL },
 	{ THING_CONTROL, "grading.unit", FIELD_NUMBER, RIGHT_OWNER, NULL, 1e-6, 1e9, NULL },
+	{ THING_CONTROL, "select.half-life", FIELD_NUMBER, RIGHT_OWNER, NULL, 1, 1e6, "50" },
 	{ THING_CONTROL, "estop", FIELD_LINE, RIGHT_OPERATOR, NULL, 0, 0, NULL },
 };
 
 const char *const thing_words[THING_KINDS] = { "control", "task",   "session", "probe",
-					       "lane",	  "lesson", "repo" };
+					       "lane",	  "lesson", "repo",    "goal" };
 
 const struct field *field_find(enum thing_kind of, const char *name)
 {

@@ -60,6 +60,7 @@ static void project_draft(struct tx *tx, json_t *e)
 	RUN(Q(TASK_ADD), I(id_of(e)), T(event_text(e, "task")), I(event_int(e, "uid")),
 	    I(event_int(e, "session_id")), I(at_of(e)));
 	RUN(Q(BOARD_ADD), I(id_of(e)));
+	RUN(Q(BOARD_RANK), I(id_of(e)));
 }
 
 static void set_state(struct tx *tx, int64_t task, int state, json_t *e)
@@ -196,6 +197,7 @@ void project_attr(struct tx *tx, int64_t thing, const char *name, const json_t *
 		RUN(Q(ATTR_UNSET), I(thing), T(name));
 	if (strcmp(name, "value") == 0)
 		RUN(Q(BOARD_VALUE), T(json_string_value(value)), I(thing));
+	project_ranked(tx, thing, name, value);
 }
 
 static void project_set(struct tx *tx, json_t *e)
@@ -211,6 +213,8 @@ static void project_set(struct tx *tx, json_t *e)
 		project_attr(tx, thing, field, json_object_get(e, "value"), at_of(e));
 	if (strcmp(event_text(e, "of"), "task") == 0)
 		RUN(Q(TASK_CHANGED), I(at_of(e)), I(thing));
+	if (strcmp(event_text(e, "of"), "goal") == 0)
+		project_goals(tx);
 }
 
 /* --- claims --- */
@@ -241,7 +245,8 @@ static void grant_add(struct tx *tx, json_t *e, int64_t session)
 	    I(event_int(e, "uid")), I(event_int(e, "pid")), I(at_of(e)), I(ttl),
 	    I(lock ? LEASE_NEVER : tx->boot + tx->allow + ttl), I(tx->boot),
 	    I(event_int(e, "start")), T(event_text(e, "boot")), I(lock ? GRANT_LOCK : GRANT_LEASE),
-	    T(event_text(e, "value")), T(event_text(e, "best")));
+	    T(event_text(e, "value")), T(event_text(e, "best")), T(event_text(e, "lane")));
+	project_pick(tx, e, session);
 	if (session)
 		RUN(Q(COUNT_UP), I(event_int(e, "uid")), I(session));
 	RUN(Q(COUNT_UP), I(event_int(e, "uid")), I(0));
@@ -339,6 +344,7 @@ static void project_end(struct tx *tx, json_t *e)
 	RUN(Q(IDLE_REMOVE), I(id));
 	RUN(Q(MEMBERS_REMOVE), I(id));
 	RUN(Q(ANCHOR_UNSET), I(id));
+	project_mark(tx, e);
 }
 
 static void project_chown(struct tx *tx, json_t *e)
@@ -396,6 +402,8 @@ static void project_thing(struct tx *tx, json_t *e)
 
 	RUN(Q(THING_ADD), I(id_of(e)), I(kind), T(event_text(e, thing_words[kind])),
 	    I(event_int(e, "uid")), I(at_of(e)));
+	if (kind == THING_GOAL)
+		project_goals(tx);
 }
 
 static void project_thing_removed(struct tx *tx, json_t *e)
@@ -404,6 +412,8 @@ static void project_thing_removed(struct tx *tx, json_t *e)
 
 	(void)snprintf(id, sizeof(id), "%s_id", thing_words[kind_of(e)]);
 	RUN(Q(THING_GONE), I(id_of(e)), I(event_int(e, id)));
+	if (kind_of(e) == THING_GOAL)
+		project_goals(tx);
 }
 
 static void import_fields(struct tx *tx, json_t *e, int64_t task)
@@ -487,6 +497,9 @@ static const struct {
 	{ "lesson-removed", project_thing_removed },
 	{ "repo", project_thing },
 	{ "repo-removed", project_thing_removed },
+	{ "goal", project_thing },
+	{ "goal-removed", project_thing_removed },
+	{ "mark", project_mark },
 	{ "offer", project_import },
 	{ "withdraw", project_unpublish },
 	{ "verdict", project_verdict },

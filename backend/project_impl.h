@@ -23,6 +23,16 @@ void project_grade(struct tx *tx, json_t *e);
 void project_session_import(struct tx *tx, json_t *e);
 void project_line(struct tx *tx, json_t *e);
 
+/* project_select.c: what selection goes by. */
+/* What a session that has ended came to, for its lanes too. */
+void project_mark(struct tx *tx, json_t *e);
+/* The first claim of a session in a lane. */
+void project_pick(struct tx *tx, const json_t *e, int64_t session);
+/* A field of a task was set: what it is worth, when it depends on that. */
+void project_ranked(struct tx *tx, int64_t task, const char *field, const json_t *value);
+/* Something about the goals was set: what the tasks they want are worth. */
+void project_goals(struct tx *tx);
+
 /* project_git.c: what was seen in repositories. */
 void project_commit(struct tx *tx, json_t *e);
 void project_scan(struct tx *tx, json_t *e);

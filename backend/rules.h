@@ -125,6 +125,10 @@ int rules_import_session(struct tx *tx, const json_t *record, const char *text, 
 int rules_import_line(struct tx *tx, const json_t *record);
 /* Is the board closed (control/estop)? 0, or refused with EROFS. */
 int rules_open(struct tx *tx);
+/* What the grade of S comes to when it ends now, into BODY. 0 or -errno. */
+int rules_put_mark(struct tx *tx, const struct session *s, json_t *body);
+/* Something has happened that may change the grade of SESSION (0: nobody's): said, if it has ended. */
+int rules_mark(struct tx *tx, int64_t session);
 /* The name of session ID into OUT; "-" for 0. */
 const char *rules_session_name(struct tx *tx, int64_t id, char out[NAME_BUFFER]);
 

@@ -207,11 +207,13 @@ static int64_t lease_of(struct tx *tx, int64_t task)
 int rules_emit_grant(struct tx *tx, const char *kind, const struct task *t, json_t *body)
 {
 	json_t *names = json_array();
+	AUTO_FREE char *lane = tx_attr(tx->db, t->id, "lane");
 	AUTO_ROWS *r = db_rows(tx->db, Q(ARTIFACTS_OF), I(t->id));
 
 	while (names && rows_next(r) > 0)
 		(void)json_array_append_new(names, json_string(rows_text(r, 0)));
 	rows_end(&r);
+	(void)json_object_set_new(body, "lane", json_string(lane ? lane : ""));
 	(void)json_object_set_new(body, "artifacts", names);
 	(void)json_object_set_new(body, "ttl_ms", json_integer(lease_of(tx, t->id)));
 	(void)json_object_set_new(body, "token", json_integer(tx->seq + 1));

@@ -113,10 +113,11 @@ int rule_grade(struct tx *tx, const struct change *c)
 		err = parse_grade(tx, c, value, judge, &reason);
 	if (err)
 		return err;
-	return tx_emit(tx, "grade",
-		       json_pack("{s:s,s:I,s:s,s:s,s:s%,s:s,s:s,s:I,s:I,s:I}", "graded", s.name,
-				 "graded_id", (json_int_t)s.id, "dimension", c->field, "value",
-				 value, "reason", reason, strcspn(reason, "\n"), "judge", judge,
-				 "session", by.name, "session_id", (json_int_t)by.id, "uid",
-				 (json_int_t)tx->actor->uid, "pid", (json_int_t)tx->actor->pid));
+	err = tx_emit(tx, "grade",
+		      json_pack("{s:s,s:I,s:s,s:s,s:s%,s:s,s:s,s:I,s:I,s:I}", "graded", s.name,
+				"graded_id", (json_int_t)s.id, "dimension", c->field, "value",
+				value, "reason", reason, strcspn(reason, "\n"), "judge", judge,
+				"session", by.name, "session_id", (json_int_t)by.id, "uid",
+				(json_int_t)tx->actor->uid, "pid", (json_int_t)tx->actor->pid));
+	return err ? err : rules_mark(tx, s.id);
 }

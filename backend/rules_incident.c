@@ -411,6 +411,7 @@ static int record_emit(const struct pair *p, struct record *r)
 	AUTO_FREE char *lesson = tx_allocated(json_dumps(r->lesson, JSON_COMPACT));
 	AUTO_BUF struct buf kinds = BUF_INIT;
 	json_t *body;
+	int err;
 
 	converge_say(r->kinds, &kinds);
 	if (kinds.err || r->commits.err || r->paths.err || r->held.err || !lesson)
@@ -436,7 +437,10 @@ static int record_emit(const struct pair *p, struct record *r)
 	if (!is_first(p->e[0]) || !is_first(p->e[1])) /* else it is nobody's news */
 		(void)json_object_set_new(body, "whys",
 					  json_pack("[o,o]", why_for(p, r, 0), why_for(p, r, 1)));
-	return tx_emit(p->tx, r->id ? "incident-more" : "incident", body);
+	err = tx_emit(p->tx, r->id ? "incident-more" : "incident", body);
+	for (int i = 0; i < 2 && !err; i++)
+		err = rules_mark(p->tx, event_int(p->e[i], "session_id"));
+	return err;
 }
 
 /* How much is in a record. */

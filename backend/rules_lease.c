@@ -86,12 +86,17 @@ int rules_end_session(struct tx *tx, const struct session *s, const char *reason
 {
 	int err = each(tx, BINDS(Q(HELD_NEXT), I(s->id), I(0)), lose_one,
 		       strcmp(reason, "exited") == 0 ? reason : "ended");
+	json_t *body;
 
 	if (err)
 		return err;
-	return tx_emit(tx, "end",
-		       json_pack("{s:s,s:I,s:s}", "session", s->name, "session_id",
-				 (json_int_t)s->id, "reason", reason));
+	body = json_pack("{s:s,s:I,s:s}", "session", s->name, "session_id", (json_int_t)s->id,
+			 "reason", reason);
+	err = rules_put_mark(tx, s, body);
+	if (!err)
+		return tx_emit(tx, "end", body);
+	json_decref(body);
+	return err;
 }
 
 /* --- time --- */

@@ -124,6 +124,20 @@ static json_t *commit_body(const struct thing *repo, const json_t *seen,
 	return body;
 }
 
+/* Whose commits were undone by this one. */
+static int mark_reverted(struct tx *tx, const json_t *seen)
+{
+	const json_t *oid;
+	int err = 0;
+	size_t i;
+
+	json_array_foreach(json_object_get(seen, "reverts"), i, oid)
+		if (!err)
+			err = rules_mark(tx, db_get(tx->db, 0, Q(COMMIT_SESSION),
+						    T(json_string_value(oid))));
+	return err;
+}
+
 /* NAMES, PATHS, GRANTS are the caller's. */
 static int emit_commit(struct tx *tx, const struct thing *repo, const json_t *seen, int first,
 		       const json_t *names, json_t *paths, const json_t *grants)
@@ -146,7 +160,11 @@ static int emit_commit(struct tx *tx, const struct thing *repo, const json_t *se
 	if (first)
 		(void)json_object_set_new(body, "first", json_true());
 	err = tx_emit(tx, "commit", body);
-	return err || !*who.session ? err : rules_converge(tx, repo, tx->seq);
+	if (!err && *who.session)
+		err = rules_converge(tx, repo, tx->seq);
+	if (!err)
+		err = rules_mark(tx, who.id);
+	return err ? err : mark_reverted(tx, seen);
 }
 
 /* FIRST: it was there before; MEMO: of commit_grants. */

@@ -8,10 +8,8 @@
 
 /* Who may make one; removing is for them too, or for who made it. */
 static const enum right rights[THING_KINDS] = {
-	[THING_PROBE] = RIGHT_OPERATOR,
-	[THING_LANE] = RIGHT_OPERATOR,
-	[THING_LESSON] = RIGHT_MAKER,
-	[THING_REPO] = RIGHT_OPERATOR,
+	[THING_PROBE] = RIGHT_OPERATOR, [THING_LANE] = RIGHT_OPERATOR, [THING_LESSON] = RIGHT_MAKER,
+	[THING_REPO] = RIGHT_OPERATOR,	[THING_GOAL] = RIGHT_OPERATOR,
 };
 
 int rule_add(struct tx *tx, const struct change *c)

@@ -219,10 +219,40 @@ static const char version_5[] =
 	" 'unattributed' ELSE 'commits' END, count(*) FROM events WHERE json_extract(line, '$.event') = 'commit'"
 	" AND json_extract(line, '$.first') IS NULL GROUP BY 1, 2;";
 
+/* What selection chooses by: what each task is worth, how its lane did, who took what. */
+static const char version_6[] =
+	"CREATE TABLE tags(tag TEXT NOT NULL, task INTEGER NOT NULL, PRIMARY KEY(tag, task)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX tags_task ON tags(task);"
+	"INSERT INTO tags WITH RECURSIVE lines(task, line, rest) AS (SELECT a.thing, '', a.value || char(10) FROM attrs a"
+	" JOIN tasks t ON t.id = a.thing WHERE a.name = 'tags' UNION ALL SELECT task, substr(rest, 1, instr(rest, char(10)) - 1),"
+	" substr(rest, instr(rest, char(10)) + 1) FROM lines WHERE rest <> '') SELECT DISTINCT line, task FROM lines WHERE line <> '';"
+	/* worth: what is known of it beforehand; offer: 0 to nobody, 1 to anybody, 2 when it is calm */
+	"ALTER TABLE board ADD COLUMN worth REAL NOT NULL DEFAULT 0;"
+	"ALTER TABLE board ADD COLUMN offer INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE board ADD COLUMN lane TEXT NOT NULL DEFAULT '';"
+	"CREATE INDEX board_next ON board(col, offer, lane, worth DESC, task);"
+	"ALTER TABLE grants ADD COLUMN lane TEXT NOT NULL DEFAULT '';"
+	/* the whole grade of a session that has ended */
+	"CREATE TABLE marks(session INTEGER PRIMARY KEY, value REAL NOT NULL) STRICT;"
+	/* what a session in a lane came to; idx counts them all */
+	"CREATE TABLE rewards(idx INTEGER PRIMARY KEY, session INTEGER NOT NULL, lane TEXT NOT NULL, value REAL NOT NULL) STRICT;"
+	"CREATE UNIQUE INDEX rewards_of ON rewards(session, lane);"
+	/* n, total: of all its rewards; weight, sum: the same, each halved with age, as of idx */
+	"CREATE TABLE arms(lane TEXT PRIMARY KEY, n INTEGER NOT NULL, total REAL NOT NULL, weight REAL NOT NULL,"
+	" sum REAL NOT NULL, idx INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+	/* the first claim of a session in a lane */
+	"CREATE TABLE picks(token INTEGER PRIMARY KEY, session INTEGER NOT NULL, lane TEXT NOT NULL) STRICT;"
+	"CREATE UNIQUE INDEX picks_of ON picks(session, lane);"
+	"UPDATE grants SET lane = e.lane FROM (SELECT seq, json_extract(line, '$.lane') AS lane FROM events"
+	" WHERE json_extract(line, '$.event') IN ('claim', 'handover')) AS e WHERE grants.token = e.seq AND e.lane IS NOT NULL;"
+	"INSERT OR IGNORE INTO picks SELECT g.token, g.session, g.lane FROM grants g JOIN events e ON e.seq = g.token"
+	" WHERE g.session > 0 AND json_extract(e.line, '$.lane') IS NOT NULL ORDER BY g.token;";
+
 static const char *const migrations[] = {
-	version_1, version_2, version_3, version_4, version_5,
+	version_1, version_2, version_3, version_4, version_5, version_6,
 };
 
+#define RANKED 6 /* since this version tasks have a rank */
 #define NEWEST ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
 int schema_newest(void)
@@ -261,7 +291,7 @@ int schema_look(const char *path, const char *vfs)
 
 int schema_migrate(struct db *db)
 {
-	int64_t version = 0, app = 0;
+	int64_t version = 0, app = 0, old;
 	int err = db_int(db, &version, Q(USER_VERSION));
 
 	if (err < 0)
@@ -274,8 +304,10 @@ int schema_migrate(struct db *db)
 	if (app != SCHEMA_APPLICATION_ID && (app || version || db_get(db, 0, Q(COUNT_TABLES))))
 		return -ENOTUNIQ;
 	err = db_script(db, "PRAGMA journal_mode=WAL"); /* it stays so; not before it is ours */
-	for (; !err && version < NEWEST; version++)
+	for (old = version; !err && version < NEWEST; version++)
 		err = migrate_one(db, (int)version);
+	if (!err && old < RANKED)
+		err = db_run(db, Q(BOARD_RANK_ALL));
 	return err;
 }
 
@@ -291,5 +323,6 @@ int schema_clear(struct db *db)
 		"DELETE FROM commit_paths; DELETE FROM commit_holders; DELETE FROM bases; DELETE FROM incidents;"
 		"DELETE FROM incident_commits; DELETE FROM journal; DELETE FROM refusals;"
 		"DELETE FROM grades; DELETE FROM lines; DELETE FROM reverts; DELETE FROM days;"
+		"DELETE FROM tags; DELETE FROM marks; DELETE FROM rewards; DELETE FROM arms; DELETE FROM picks;"
 		"DELETE FROM meta WHERE key <> 'copy';");
 }

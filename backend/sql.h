@@ -167,8 +167,8 @@ SQL(IDLE_ALL,
 SQL(GRANT, "SELECT g.token, g.task, g.name, g.session, coalesce(s.name, '-'), g.uid, g.pid, g.since,"
     " g.ttl, g.ended, g.how, g.expires, g.renewed, g.touched,"
     " g.start, g.boot, g.lock, g.acted FROM grants g LEFT JOIN sessions s ON s.id = g.session WHERE g.token = ?")
-SQL(GRANT_ADD, "INSERT INTO grants(token, task, name, session, uid, pid, since, ttl, expires, renewed, touched, acted, start, boot, lock, worth, best)"
-    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?7, ?10, ?11, ?12, ?13, CAST(nullif(?14, '') AS REAL), CAST(nullif(?15, '') AS REAL))")
+SQL(GRANT_ADD, "INSERT INTO grants(token, task, name, session, uid, pid, since, ttl, expires, renewed, touched, acted, start, boot, lock, worth, best, lane)"
+    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?7, ?10, ?11, ?12, ?13, CAST(nullif(?14, '') AS REAL), CAST(nullif(?15, '') AS REAL), ?16)")
 SQL(GRANT_UNBLOCKS, "UPDATE grants SET unblocks = ? WHERE token = ?")
 SQL(GRANT_KEEP, "UPDATE grants SET expires = ?, renewed = ? WHERE token = ?")
 SQL(GRANT_END, "UPDATE grants SET ended = ?, finish = ?, how = ? WHERE token = ?")
@@ -405,6 +405,39 @@ SQL(UNBLOCKED_IS, "SELECT 1 FROM grants g CROSS JOIN events e ON e.seq = g.finis
 SQL(REOPENED_BY, "SELECT count(*) FROM events WHERE task = (SELECT id FROM tasks WHERE name = ?2 AND gone = 0) AND task > 0"
     " AND json_extract(line, '$.event') = 'reopen' AND json_extract(line, '$.session_id') = ?1")
 
+SQL(COMMIT_SESSION, "SELECT session_id FROM commits WHERE oid = ? AND session_id > 0 LIMIT 1")
+SQL(MARK_SET, "INSERT OR REPLACE INTO marks(session, value) VALUES(?1, CAST(?2 AS REAL))")
+/* as it is said in an event */
+SQL(MARK, "SELECT printf('%.6f', value) FROM marks WHERE session = ?")
+
+/* selection */
+SQL(TAGS_CLEAR, "DELETE FROM tags WHERE task = ?")
+SQL(TAG_ADD, "INSERT OR IGNORE INTO tags(tag, task) VALUES(?, ?)")
+/*
+ * worth: value * readiness / cost * the weight of the goal that weighs most. What is not said is 1, and a cost of 0 is none
+ * said. offer: not an epic, nor what is always there (but for what a probe offers), nor what does harm.
+ */
+#define TASK_FIELD(field) "(SELECT value FROM attrs WHERE thing = board.task AND name = '" field "')"
+#define GOAL_WEIGHT "(SELECT max(CAST(coalesce((SELECT value FROM attrs WHERE thing = g.id AND name = 'weight'), '1') AS REAL))" \
+	" FROM things g JOIN tags x ON x.tag = coalesce((SELECT value FROM attrs WHERE thing = g.id AND name = 'tag'), g.name)" \
+	" AND x.task = board.task WHERE g.kind = 7 AND g.gone = 0)"
+#define BOARD_RANKING "UPDATE board SET lane = coalesce(" TASK_FIELD("lane") ", '')," \
+	" worth = CAST(coalesce(" TASK_FIELD("value") ", '1') AS REAL) * CAST(coalesce(" TASK_FIELD("readiness") ", '1') AS REAL)" \
+	" / coalesce(nullif(CAST(" TASK_FIELD("cost") " AS REAL), 0.0), 1.0) * coalesce(" GOAL_WEIGHT ", 1.0)," \
+	" offer = CASE WHEN coalesce(" TASK_FIELD("kind") ", 'once') = 'epic' OR CAST(coalesce(" TASK_FIELD("value") ", '1') AS REAL) < 0 THEN 0" \
+	" WHEN " TASK_FIELD("kind") " = 'standing' AND (SELECT name FROM tasks WHERE id = board.task) NOT LIKE 'probe.%' THEN 0" \
+	" WHEN EXISTS(SELECT 1 FROM tags WHERE tag = 'calm' AND task = board.task) THEN 2 ELSE 1 END"
+SQL(BOARD_RANK, BOARD_RANKING " WHERE task = ?")
+SQL(BOARD_RANK_TAGGED, BOARD_RANKING " WHERE task IN (SELECT task FROM tags)")
+SQL(BOARD_RANK_ALL, BOARD_RANKING)
+SQL(REWARD, "SELECT idx, CAST(value AS TEXT) FROM rewards WHERE session = ? AND lane = ?")
+SQL(REWARD_LAST, "SELECT max(idx) FROM rewards")
+SQL(REWARD_SET, "INSERT OR REPLACE INTO rewards(idx, session, lane, value) VALUES(?1, ?2, ?3, CAST(?4 AS REAL))")
+SQL(LANES_TAKEN, "SELECT DISTINCT lane FROM grants WHERE session = ?1 AND session > 0 ORDER BY lane")
+SQL(ARM, "SELECT n, printf('%.17g', total), printf('%.17g', weight), printf('%.17g', sum), idx FROM arms WHERE lane = ?")
+SQL(ARM_SET, "INSERT OR REPLACE INTO arms(lane, n, total, weight, sum, idx) VALUES(?1, ?2, CAST(?3 AS REAL), CAST(?4 AS REAL), CAST(?5 AS REAL), ?6)")
+SQL(PICK_ADD, "INSERT OR IGNORE INTO picks(token, session, lane) VALUES(?, ?, ?)")
+
 /* lanes */
 #define LANE_COLUMNS "SELECT l.id, l.name, coalesce((SELECT value FROM attrs WHERE thing = l.id AND name = 'kind'), 'once')," \
 	" coalesce((SELECT value FROM attrs WHERE thing = l.id AND name = 'limit'), '') FROM things l "
@@ -518,7 +551,7 @@ SQL(STATUS_CLAIMS, "SELECT g.name, coalesce(s.name, '-'), g.touched FROM grants 
 /* the whole state, for hashing and checking */
 SQL(DUMP_TASKS,
     "SELECT t.id || '|' || t.name || '|' || t.uid || '|' || t.drafter || '|' || t.created || '|' || t.changed || '|' || t.gone"
-    " || '|' || b.state || '|' || b.token || '|' || b.unmet || '|' || b.conflicts || '|' || b.hold || '|' || b.value FROM tasks t JOIN board b ON b.task = t.id ORDER BY t.id")
+    " || '|' || b.state || '|' || b.token || '|' || b.unmet || '|' || b.conflicts || '|' || b.hold || '|' || b.value || '|' || b.worth || '|' || b.offer || '|' || b.lane FROM tasks t JOIN board b ON b.task = t.id ORDER BY t.id")
 SQL(DUMP_FINISHED,
     "SELECT task || '|' || token || '|' || session || '|' || at || '|' || due FROM finished ORDER BY task")
 SQL(DUMP_ATTRS,
@@ -537,7 +570,7 @@ SQL(DUMP_LOCKS,
     " || '|' || since FROM locks ORDER BY token")
 SQL(DUMP_GRANTS,
     "SELECT token || '|' || task || '|' || name || '|' || session || '|' || uid || '|' || pid || '|' || since || '|' || ttl"
-    " || '|' || ended || '|' || finish || '|' || how || '|' || reported || '|' || superseded || '|' || start || '|' || boot || '|' || (lock > 0) || '|' || unblocks FROM grants ORDER BY token")
+    " || '|' || ended || '|' || finish || '|' || how || '|' || reported || '|' || superseded || '|' || start || '|' || boot || '|' || (lock > 0) || '|' || unblocks || '|' || lane FROM grants ORDER BY token")
 SQL(DUMP_COMMITS, "SELECT id || '|' || repo || '|' || oid || '|' || at || '|' || author || '|' || author_at || '|' || subject || '|' || session"
     " || '|' || session_id || '|' || how || '|' || patch || '|' || loose || '|' || first || '|' || uncovered FROM commits ORDER BY id")
 SQL(DUMP_COMMIT_PATHS, "SELECT cid || '|' || stem || '|' || name || '|' || status || '|' || blob || '|' || size FROM commit_paths ORDER BY cid, name")
@@ -553,6 +586,11 @@ SQL(DUMP_GRADES, "SELECT id || '|' || session || '|' || dimension || '|' || valu
 SQL(DUMP_LINES, "SELECT id || '|' || file || '|' || hex || '|' || text FROM lines ORDER BY id")
 SQL(DUMP_REVERTS, "SELECT oid || '|' || cid FROM reverts ORDER BY oid, cid")
 SQL(DUMP_DAYS, "SELECT day || '|' || what || '|' || n FROM days ORDER BY day, what")
+SQL(DUMP_TAGS, "SELECT tag || '|' || task FROM tags ORDER BY tag, task")
+SQL(DUMP_MARKS, "SELECT session || '|' || printf('%.17g', value) FROM marks ORDER BY session")
+SQL(DUMP_REWARDS, "SELECT idx || '|' || session || '|' || lane || '|' || printf('%.17g', value) FROM rewards ORDER BY idx")
+SQL(DUMP_ARMS, "SELECT lane || '|' || n || '|' || printf('%.17g', total) || '|' || printf('%.17g', weight) || '|' || printf('%.17g', sum) || '|' || idx FROM arms ORDER BY lane")
+SQL(DUMP_PICKS, "SELECT token || '|' || session || '|' || lane FROM picks ORDER BY token")
 SQL(DUMP_THINGS, "SELECT id || '|' || kind || '|' || name || '|' || uid || '|' || made || '|' || gone FROM things ORDER BY id")
 SQL(CHECK_TOKENS,
     "SELECT count(*) FROM board b LEFT JOIN grants g ON g.token = b.token AND g.ended = 0 WHERE b.token > 0 AND (g.token IS NULL OR g.task <> b.task)")

@@ -144,6 +144,9 @@ Test(schema, a_file_that_is_no_database_is_refused_and_not_touched)
 static void become_version_3(void)
 {
 	run_on_file(
+		"DROP TABLE tags; DROP TABLE marks; DROP TABLE rewards; DROP TABLE arms; DROP TABLE picks;"
+		"DROP INDEX board_next; ALTER TABLE board DROP COLUMN worth; ALTER TABLE board DROP COLUMN offer;"
+		"ALTER TABLE board DROP COLUMN lane; ALTER TABLE grants DROP COLUMN lane;"
 		"DROP TABLE journal; DROP TABLE lines; DROP TABLE refusals; DROP TABLE grades; DROP TABLE reverts;"
 		"DROP TABLE days; DROP INDEX grants_session; DROP INDEX board_value;"
 		"ALTER TABLE board DROP COLUMN value; ALTER TABLE grants DROP COLUMN worth;"
