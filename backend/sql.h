@@ -442,6 +442,25 @@ SQL(REWARD_SET, "INSERT OR REPLACE INTO rewards(idx, session, lane, value) VALUE
 SQL(LANES_TAKEN, "SELECT DISTINCT lane FROM grants WHERE session = ?1 AND session > 0 ORDER BY lane")
 SQL(ARM, "SELECT n, printf('%.17g', total), printf('%.17g', weight), printf('%.17g', sum), idx FROM arms WHERE lane = ?")
 SQL(ARM_SET, "INSERT OR REPLACE INTO arms(lane, n, total, weight, sum, idx) VALUES(?1, ?2, CAST(?3 AS REAL), CAST(?4 AS REAL), CAST(?5 AS REAL), ?6)")
+SQL(CALM_SEEN, "SELECT 1 FROM things p WHERE p.kind = ?1 AND p.name = 'calm-window' AND p.gone = 0"
+    " AND coalesce((SELECT value FROM attrs WHERE thing = p.id AND name = 'enabled'), '1') = '1'"
+    " AND (SELECT answer = 'supply' AND at >= ?2 FROM runs WHERE probe = p.id ORDER BY id DESC LIMIT 1)")
+#define NEXT_COLUMNS "SELECT b.task, t.name, printf('%.17g', b.worth), b.let_go, b.family, b.lane, b.offer FROM board b" \
+	" CROSS JOIN tasks t ON t.id = b.task "
+SQL(NEXT_OF_LANE, NEXT_COLUMNS "WHERE b.col = 2 AND b.offer = ? AND b.lane = ? ORDER BY b.worth DESC, b.task LIMIT ?")
+SQL(NEXT_TASK, NEXT_COLUMNS "WHERE b.task = ?")
+/* Is something of the family held, and not by session ?2? */
+SQL(FAMILY_HELD, "SELECT 1 FROM board b CROSS JOIN grants g ON g.token = b.token WHERE b.family = ?1 AND b.family <> '' AND b.token > 0"
+    " AND g.session <> ?2 LIMIT 1")
+SQL(REFUSED_SINCE, "SELECT op FROM refusals WHERE session = ?1 AND at >= ?2 ORDER BY id DESC LIMIT ?3")
+/* live sessions older than ?1 that hold nothing, and have come or let go since ?2 */
+SQL(ASKING_BEFORE, "SELECT count(*) FROM sessions s WHERE s.ended = 0 AND s.id < ?1 AND NOT EXISTS(SELECT 1 FROM counts c"
+    " WHERE c.uid = s.uid AND c.session = s.id AND c.claims > 0) AND (s.started >= ?2 OR EXISTS(SELECT 1 FROM grants g"
+    " WHERE g.session = s.id AND g.ended >= ?2))")
+SQL(COUNT_OFFER, "SELECT count(*) FROM board WHERE col = 2 AND offer = ?")
+SQL(GOAL_OF, "SELECT g.name, coalesce((SELECT value FROM attrs WHERE thing = g.id AND name = 'weight'), '1') FROM things g"
+    " JOIN tags x ON x.tag = coalesce((SELECT value FROM attrs WHERE thing = g.id AND name = 'tag'), g.name) AND x.task = ?1"
+    " WHERE g.kind = 7 AND g.gone = 0 ORDER BY CAST(coalesce((SELECT value FROM attrs WHERE thing = g.id AND name = 'weight'), '1') AS REAL) DESC LIMIT 1")
 SQL(PICKS_LAST, "SELECT lane = ?1 FROM picks ORDER BY token DESC LIMIT ?2")
 SQL(PICKS_IN, "SELECT coalesce(sum(lane = ?1), 0) FROM (SELECT lane FROM picks ORDER BY token DESC LIMIT ?2)")
 SQL(PICK_OF, "SELECT 1 FROM picks WHERE session = ? AND lane = ?")
