@@ -389,6 +389,7 @@ static const char *heading_of(const char *dir)
 		{ "stats", "\n## stats/\n" },
 		{ "sessions/*/grades", "\n## sessions/ID/grades/\n" },
 		{ "control/grading", "\n## control/grading/\n" },
+		{ "control/select", "\n## control/select/\n" },
 		{ "archive/*", "\n## archive/DAY/\n" },
 		{ "control", "\n## control/\n" },
 	};
