@@ -258,6 +258,7 @@ SQL(RUN_ADD, "INSERT INTO runs(probe, shadow, at, took, seq, answer, detail, inp
 SQL(RUNS_PRUNE, "DELETE FROM runs WHERE probe = ?1 AND shadow = ?2 AND id <= (SELECT id FROM runs WHERE probe = ?1 AND shadow = ?2"
     " ORDER BY id DESC LIMIT 1 OFFSET ?3)")
 #define RUN_COLUMNS "SELECT at, took, seq, answer, detail, inputs, shadow FROM runs "
+SQL(RUN_NEWEST, "SELECT max(id) FROM runs")
 SQL(RUN_LAST, RUN_COLUMNS "WHERE probe = ? ORDER BY id DESC LIMIT 1")
 SQL(RUN_INPUTS, "SELECT inputs FROM runs WHERE probe = ? ORDER BY id DESC LIMIT 1")
 SQL(RUN_AT, "SELECT at FROM runs WHERE probe = ? ORDER BY id DESC LIMIT 1")
@@ -313,6 +314,9 @@ SQL(FRESH_REPOS, "SELECT DISTINCT t.id" IN_REPO " WHERE a.task = ?1 AND EXISTS(S
     " AND c.id > coalesce((SELECT seq FROM bases WHERE session = ?3 AND repo = t.id), 0) AND c.first = 0 AND c.session <> '' AND c.session <> ?4)")
 /* The first that another session has committed to the repository ?1 since the event ?2. */
 SQL(FRESH_ANY, "SELECT id FROM commits WHERE repo = ?1 AND id > ?2 AND session <> ?3 AND first = 0 AND session <> '' ORDER BY id LIMIT 1")
+/* Has anybody but ?2 committed anything to a repository since session ?1 looked? ?3: the kind */
+SQL(FRESH_SINCE, "SELECT 1 FROM things r WHERE r.kind = ?3 AND r.gone = 0 AND EXISTS(SELECT 1 FROM commits c WHERE c.repo = r.id"
+    " AND c.id > coalesce((SELECT seq FROM bases WHERE session = ?1 AND repo = r.id), 0) AND c.first = 0 AND c.session <> '' AND c.session <> ?2) LIMIT 1")
 SQL(FRESH_AT, "SELECT p.cid, p.name FROM commit_paths p CROSS JOIN commits c ON c.id = p.cid WHERE p.stem = ?1 AND p.cid > ?4"
     " AND overlaps(p.name, ?2) AND c.repo = ?3 AND c.first = 0 AND c.session <> '' AND c.session <> ?5 ORDER BY p.cid DESC LIMIT 1")
 SQL(FRESH_BELOW, "SELECT p.cid, p.name FROM commit_paths p CROSS JOIN commits c ON c.id = p.cid WHERE p.stem > ?1 AND p.stem < ?6"
@@ -436,18 +440,20 @@ SQL(TAG_ADD, "INSERT OR IGNORE INTO tags(tag, task) VALUES(?, ?)")
 SQL(BOARD_RANK, BOARD_RANKING " WHERE task = ?")
 SQL(BOARD_RANK_TAGGED, BOARD_RANKING " WHERE task IN (SELECT task FROM tags)")
 SQL(BOARD_RANK_ALL, BOARD_RANKING)
-SQL(REWARD, "SELECT idx, CAST(value AS TEXT) FROM rewards WHERE session = ? AND lane = ?")
+SQL(REWARD, "SELECT idx, value FROM rewards WHERE session = ? AND lane = ?")
 SQL(REWARD_LAST, "SELECT max(idx) FROM rewards")
 SQL(REWARD_SET, "INSERT OR REPLACE INTO rewards(idx, session, lane, value) VALUES(?1, ?2, ?3, CAST(?4 AS REAL))")
 SQL(LANES_TAKEN, "SELECT DISTINCT lane FROM grants WHERE session = ?1 AND session > 0 ORDER BY lane")
-SQL(ARM, "SELECT n, printf('%.17g', total), printf('%.17g', weight), printf('%.17g', sum), idx FROM arms WHERE lane = ?")
+SQL(ARM, "SELECT n, total, weight, sum, idx FROM arms WHERE lane = ?")
 SQL(ARM_SET, "INSERT OR REPLACE INTO arms(lane, n, total, weight, sum, idx) VALUES(?1, ?2, CAST(?3 AS REAL), CAST(?4 AS REAL), CAST(?5 AS REAL), ?6)")
 SQL(CALM_SEEN, "SELECT 1 FROM things p WHERE p.kind = ?1 AND p.name = 'calm-window' AND p.gone = 0"
     " AND coalesce((SELECT value FROM attrs WHERE thing = p.id AND name = 'enabled'), '1') = '1'"
     " AND (SELECT answer = 'supply' AND at >= ?2 FROM runs WHERE probe = p.id ORDER BY id DESC LIMIT 1)")
-#define NEXT_COLUMNS "SELECT b.task, t.name, printf('%.17g', b.worth), b.let_go, b.family, b.lane, b.offer FROM board b" \
+#define NEXT_COLUMNS "SELECT b.task, t.name, b.worth, b.let_go, b.family, b.lane, b.offer FROM board b" \
 	" CROSS JOIN tasks t ON t.id = b.task "
 SQL(NEXT_OF_LANE, NEXT_COLUMNS "WHERE b.col = 2 AND b.offer = ? AND b.lane = ? ORDER BY b.worth DESC, b.task LIMIT ?")
+SQL(LOST_ANY, "SELECT 1 FROM grants WHERE session = ? AND how IN ('expired', 'broken') AND superseded = 0 LIMIT 1")
+SQL(SELECT_SETTINGS, "SELECT name, value FROM attrs WHERE thing = 0 AND name >= 'select.' AND name < 'select/'")
 SQL(NEXT_TASK, NEXT_COLUMNS "WHERE b.task = ?")
 /* Is something of the family held, and not by session ?2? */
 SQL(FAMILY_HELD, "SELECT 1 FROM board b CROSS JOIN grants g ON g.token = b.token WHERE b.family = ?1 AND b.family <> '' AND b.token > 0"
