@@ -52,6 +52,8 @@ static const struct {
 	{ "lines", SQL_DUMP_LINES },
 	{ "reverts", SQL_DUMP_REVERTS },
 	{ "days", SQL_DUMP_DAYS },
+	{ "actions", SQL_DUMP_ACTIONS },
+	{ "action_log", SQL_DUMP_ACTION_LOG },
 	{ "bases", SQL_DUMP_BASES },
 	{ "commit_paths", SQL_DUMP_COMMIT_PATHS },
 	{ "commit_holders", SQL_DUMP_COMMIT_HOLDERS },

@@ -23,6 +23,13 @@ void project_grade(struct tx *tx, json_t *e);
 void project_session_import(struct tx *tx, json_t *e);
 void project_line(struct tx *tx, json_t *e);
 
+/* project_action.c: outward deeds. */
+void project_action_permitted(struct tx *tx, json_t *e);
+void project_action_unknown(struct tx *tx, json_t *e);
+void project_action_done(struct tx *tx, json_t *e);
+void project_action_closed(struct tx *tx, json_t *e);
+void project_action_gone(struct tx *tx, json_t *e);
+
 /* project_git.c: what was seen in repositories. */
 void project_commit(struct tx *tx, json_t *e);
 void project_scan(struct tx *tx, json_t *e);

@@ -219,8 +219,30 @@ static const char version_5[] =
 	" 'unattributed' ELSE 'commits' END, count(*) FROM events WHERE json_extract(line, '$.event') = 'commit'"
 	" AND json_extract(line, '$.first') IS NULL GROUP BY 1, 2;";
 
+/* Outward deeds: who was permitted which, and what became of it. */
+static const char version_6[] =
+	/*
+	 * state: 1 permitted, 2 unknown, 3 done; gone: the event that freed the key. expires (ms
+	 * since boot) is of permitted ones alone, and no part of the history.
+	 */
+	"CREATE TABLE actions(id INTEGER PRIMARY KEY, name TEXT NOT NULL, session INTEGER NOT NULL,"
+	" uid INTEGER NOT NULL, pid INTEGER NOT NULL, since INTEGER NOT NULL, changed INTEGER NOT NULL,"
+	" expires INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 1, closed INTEGER NOT NULL DEFAULT 0,"
+	" reason TEXT NOT NULL DEFAULT '', result TEXT NOT NULL DEFAULT '', gone INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"CREATE UNIQUE INDEX actions_name ON actions(name) WHERE gone = 0;"
+	"CREATE INDEX actions_list ON actions(id) WHERE gone = 0;"
+	"CREATE INDEX actions_open ON actions(name) WHERE gone = 0 AND closed = 0;"
+	"CREATE INDEX actions_session ON actions(session) WHERE gone = 0 AND state = 1;"
+	"CREATE INDEX actions_expires ON actions(expires) WHERE gone = 0 AND state = 1;"
+	"CREATE INDEX actions_unknown ON actions(id) WHERE gone = 0 AND state = 2;"
+	"CREATE INDEX actions_done ON actions(changed) WHERE gone = 0 AND state = 3;"
+	/* All that ever happened under a key. */
+	"CREATE TABLE action_log(id INTEGER PRIMARY KEY, name TEXT NOT NULL, at INTEGER NOT NULL,"
+	" event TEXT NOT NULL, session TEXT NOT NULL, note TEXT NOT NULL) STRICT;"
+	"CREATE INDEX action_log_name ON action_log(name, id);";
+
 static const char *const migrations[] = {
-	version_1, version_2, version_3, version_4, version_5,
+	version_1, version_2, version_3, version_4, version_5, version_6,
 };
 
 #define NEWEST ((int)(sizeof(migrations) / sizeof(migrations[0])))
@@ -290,6 +312,7 @@ int schema_clear(struct db *db)
 		"DELETE FROM idle; DELETE FROM anchors; DELETE FROM locks; DELETE FROM commits;"
 		"DELETE FROM commit_paths; DELETE FROM commit_holders; DELETE FROM bases; DELETE FROM incidents;"
 		"DELETE FROM incident_commits; DELETE FROM journal; DELETE FROM refusals;"
+		"DELETE FROM actions; DELETE FROM action_log;"
 		"DELETE FROM grades; DELETE FROM lines; DELETE FROM reverts; DELETE FROM days;"
 		"DELETE FROM meta WHERE key <> 'copy';");
 }

@@ -144,6 +144,7 @@ Test(schema, a_file_that_is_no_database_is_refused_and_not_touched)
 static void become_version_3(void)
 {
 	run_on_file(
+		"DROP TABLE actions; DROP TABLE action_log;"
 		"DROP TABLE journal; DROP TABLE lines; DROP TABLE refusals; DROP TABLE grades; DROP TABLE reverts;"
 		"DROP TABLE days; DROP INDEX grants_session; DROP INDEX board_value;"
 		"ALTER TABLE board DROP COLUMN value; ALTER TABLE grants DROP COLUMN worth;"
