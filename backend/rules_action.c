@@ -306,7 +306,7 @@ int rules_actions_due(struct tx *tx)
 	int64_t keep;
 	int err = rules_each(tx, BINDS(Q(ACTION_DUE), I(tx->boot)), doubt, "no-result");
 
-	if (err)
+	if (err || !db_get(tx->db, 0, Q(ACTION_OLDEST)))
 		return err;
 	keep = field_duration(tx->db, THING_CONTROL, 0, "action-retention");
 	return rules_each(tx, BINDS(Q(ACTION_OLD), I(tx->wall - keep)), forget, NULL);
