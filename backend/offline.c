@@ -57,6 +57,8 @@ static const struct {
 	{ "rewards", SQL_DUMP_REWARDS },
 	{ "arms", SQL_DUMP_ARMS },
 	{ "picks", SQL_DUMP_PICKS },
+	{ "actions", SQL_DUMP_ACTIONS },
+	{ "action_log", SQL_DUMP_ACTION_LOG },
 	{ "bases", SQL_DUMP_BASES },
 	{ "commit_paths", SQL_DUMP_COMMIT_PATHS },
 	{ "commit_holders", SQL_DUMP_COMMIT_HOLDERS },

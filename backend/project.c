@@ -517,6 +517,13 @@ static const struct {
 	{ "grade", project_grade },
 	{ "session-import", project_session_import },
 	{ "line", project_line },
+	{ "action-permitted", project_action_permitted },
+	{ "action-unknown", project_action_unknown },
+	{ "action-done", project_action_done },
+	{ "action-closed", project_action_closed },
+	{ "action-withdrawn", project_action_gone },
+	{ "action-cleared", project_action_gone },
+	{ "action-forgotten", project_action_gone },
 	{ "restored", project_nothing },
 };
 

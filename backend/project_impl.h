@@ -32,6 +32,12 @@ void project_pick(struct tx *tx, const json_t *e, int64_t session);
 void project_ranked(struct tx *tx, int64_t task, const char *field, const json_t *value);
 /* Something about the goals was set: what the tasks they want are worth. */
 void project_goals(struct tx *tx);
+/* project_action.c: outward deeds. */
+void project_action_permitted(struct tx *tx, json_t *e);
+void project_action_unknown(struct tx *tx, json_t *e);
+void project_action_done(struct tx *tx, json_t *e);
+void project_action_closed(struct tx *tx, json_t *e);
+void project_action_gone(struct tx *tx, json_t *e);
 
 /* project_git.c: what was seen in repositories. */
 void project_commit(struct tx *tx, json_t *e);

@@ -253,9 +253,30 @@ static const char version_6[] =
 	" WHERE json_extract(line, '$.event') IN ('claim', 'handover')) AS e WHERE grants.token = e.seq AND e.lane IS NOT NULL;"
 	"INSERT OR IGNORE INTO picks SELECT g.token, g.session, g.lane FROM grants g JOIN events e ON e.seq = g.token"
 	" WHERE g.session > 0 AND json_extract(e.line, '$.lane') IS NOT NULL ORDER BY g.token;";
+/* Outward deeds: who was permitted which, and what became of it. */
+static const char version_7[] =
+	/*
+	 * state: 1 permitted, 2 unknown, 3 done; gone: the event that freed the key. expires (ms
+	 * since boot) is of permitted ones alone, and no part of the history.
+	 */
+	"CREATE TABLE actions(id INTEGER PRIMARY KEY, name TEXT NOT NULL, session INTEGER NOT NULL,"
+	" uid INTEGER NOT NULL, pid INTEGER NOT NULL, since INTEGER NOT NULL, changed INTEGER NOT NULL,"
+	" expires INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 1, closed INTEGER NOT NULL DEFAULT 0,"
+	" reason TEXT NOT NULL DEFAULT '', result TEXT NOT NULL DEFAULT '', gone INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"CREATE UNIQUE INDEX actions_name ON actions(name) WHERE gone = 0;"
+	"CREATE INDEX actions_list ON actions(id) WHERE gone = 0;"
+	"CREATE INDEX actions_open ON actions(name) WHERE gone = 0 AND closed = 0;"
+	"CREATE INDEX actions_session ON actions(session) WHERE gone = 0 AND state = 1;"
+	"CREATE INDEX actions_expires ON actions(expires) WHERE gone = 0 AND state = 1;"
+	"CREATE INDEX actions_unknown ON actions(id) WHERE gone = 0 AND state = 2;"
+	"CREATE INDEX actions_done ON actions(changed) WHERE gone = 0 AND state = 3;"
+	/* All that ever happened under a key. */
+	"CREATE TABLE action_log(id INTEGER PRIMARY KEY, name TEXT NOT NULL, at INTEGER NOT NULL,"
+	" event TEXT NOT NULL, session TEXT NOT NULL, note TEXT NOT NULL) STRICT;"
+	"CREATE INDEX action_log_name ON action_log(name, id);";
 
 static const char *const migrations[] = {
-	version_1, version_2, version_3, version_4, version_5, version_6,
+	version_1, version_2, version_3, version_4, version_5, version_6, version_7,
 };
 
 #define RANKED 6 /* since this version tasks have a rank */
@@ -328,6 +349,7 @@ int schema_clear(struct db *db)
 		"DELETE FROM idle; DELETE FROM anchors; DELETE FROM locks; DELETE FROM commits;"
 		"DELETE FROM commit_paths; DELETE FROM commit_holders; DELETE FROM bases; DELETE FROM incidents;"
 		"DELETE FROM incident_commits; DELETE FROM journal; DELETE FROM refusals;"
+		"DELETE FROM actions; DELETE FROM action_log;"
 		"DELETE FROM grades; DELETE FROM lines; DELETE FROM reverts; DELETE FROM days;"
 		"DELETE FROM tags; DELETE FROM marks; DELETE FROM rewards; DELETE FROM arms; DELETE FROM picks;"
 		"DELETE FROM meta WHERE key <> 'copy';");

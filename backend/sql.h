@@ -471,6 +471,30 @@ SQL(PICKS_LAST, "SELECT lane = ?1 FROM picks ORDER BY token DESC LIMIT ?2")
 SQL(PICKS_IN, "SELECT coalesce(sum(lane = ?1), 0) FROM (SELECT lane FROM picks ORDER BY token DESC LIMIT ?2)")
 SQL(PICK_OF, "SELECT 1 FROM picks WHERE session = ? AND lane = ?")
 SQL(PICK_ADD, "INSERT OR IGNORE INTO picks(token, session, lane) VALUES(?, ?, ?)")
+/* outward deeds */
+#define ACTION_COLUMNS "SELECT a.id, a.name, a.session, coalesce(s.name, '-'), a.uid, a.pid, a.since, a.changed, a.expires, a.state," \
+	" a.closed, a.reason FROM actions a LEFT JOIN sessions s ON s.id = a.session "
+SQL(ACTION, ACTION_COLUMNS "WHERE a.id = ? AND a.gone = 0")
+SQL(ACTION_NAMED, ACTION_COLUMNS "WHERE a.name = ? AND a.gone = 0")
+/* Of the open ones those called ?1, or that and ':' or '#' and more. */
+SQL(ACTIONS_OPEN, ACTION_COLUMNS "WHERE a.gone = 0 AND a.closed = 0 AND (a.name = ?1 OR (a.name >= ?1 || ':' AND a.name < ?1 || ';')"
+    " OR (a.name >= ?1 || '#' AND a.name < ?1 || '$')) ORDER BY a.id")
+SQL(ACTION_RESULT, "SELECT result FROM actions WHERE id = ?")
+SQL(ACTION_ADD, "INSERT INTO actions(id, name, session, uid, pid, since, changed, expires) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7)")
+SQL(ACTION_DOUBT, "UPDATE actions SET state = 2, changed = ?, reason = ? WHERE id = ?")
+SQL(ACTION_FINISH, "UPDATE actions SET state = 3, reason = '', changed = ?, result = ? WHERE id = ?")
+SQL(ACTION_CLOSE, "UPDATE actions SET closed = 1, changed = ? WHERE id = ?")
+SQL(ACTION_GONE, "UPDATE actions SET gone = ? WHERE id = ?")
+SQL(ACTION_PERMITTED, "SELECT id FROM actions WHERE gone = 0 AND state = 1 LIMIT 1")
+SQL(ACTION_OF_SESSION, "SELECT id FROM actions WHERE session = ? AND gone = 0 AND state = 1 LIMIT 1")
+SQL(ACTION_DUE, "SELECT id FROM actions WHERE gone = 0 AND state = 1 AND expires < ? ORDER BY expires LIMIT 1")
+SQL(ACTION_NEXT, "SELECT min(expires) + 1 FROM actions WHERE gone = 0 AND state = 1")
+SQL(ACTION_OLD, "SELECT id FROM actions WHERE gone = 0 AND state = 3 AND changed <= ? ORDER BY changed LIMIT 1")
+SQL(ACTION_OLDEST, "SELECT min(changed) FROM actions WHERE gone = 0 AND state = 3")
+SQL(ACTIONS_UNKNOWN, "SELECT count(*) FROM actions WHERE gone = 0 AND state = 2")
+SQL(ACTION_LOG_ADD, "INSERT INTO action_log(id, name, at, event, session, note) VALUES(?, ?, ?, ?, ?, ?)")
+SQL(ACTION_LOG, "SELECT at, event, session, note FROM (SELECT id, at, event, session, note FROM action_log WHERE name = ?1"
+    " ORDER BY id DESC LIMIT ?2) ORDER BY id")
 
 /* lanes */
 #define LANE_COLUMNS "SELECT l.id, l.name, coalesce((SELECT value FROM attrs WHERE thing = l.id AND name = 'kind'), 'once')," \
@@ -540,6 +564,10 @@ SQL(FIND_CLAIM, "SELECT token FROM grants WHERE name = ?2 AND ended = 0")
 SQL(LIST_CLAIM, "SELECT token, name FROM grants INDEXED BY grants_list WHERE ended = 0 AND token > ?2 ORDER BY token")
 SQL(FIND_HELD, "SELECT token FROM grants WHERE name = ?2 AND ended = 0 AND session = ?1")
 SQL(LIST_HELD, "SELECT token, name FROM grants WHERE uid = (SELECT uid FROM sessions WHERE id = ?1) AND session = ?1 AND ended = 0 AND token > ?2 ORDER BY token")
+SQL(FIND_ACTION, "SELECT id FROM actions WHERE name = ?2 AND gone = 0 AND ?1 IS NOT NULL")
+SQL(LIST_ACTION, "SELECT id, name FROM actions INDEXED BY actions_list WHERE gone = 0 AND ?1 IS NOT NULL AND id > ?2 ORDER BY id")
+SQL(STAT_ACTION, "SELECT uid, changed FROM actions WHERE id = ?1 AND gone = 0")
+SQL(ACTION_NAME, "SELECT name FROM actions WHERE id = ?")
 SQL(STAT_CLAIM, "SELECT uid, touched FROM grants WHERE token = ?1 AND ended = 0")
 SQL(FIND_FINISHED,
     "SELECT token FROM grants WHERE session = ?1 AND name = ?2 AND how = 'finished' ORDER BY token DESC LIMIT 1")
@@ -630,6 +658,9 @@ SQL(DUMP_MARKS, "SELECT session || '|' || printf('%.17g', value) FROM marks ORDE
 SQL(DUMP_REWARDS, "SELECT idx || '|' || session || '|' || lane || '|' || printf('%.17g', value) FROM rewards ORDER BY idx")
 SQL(DUMP_ARMS, "SELECT lane || '|' || n || '|' || printf('%.17g', total) || '|' || printf('%.17g', weight) || '|' || printf('%.17g', sum) || '|' || idx FROM arms ORDER BY lane")
 SQL(DUMP_PICKS, "SELECT token || '|' || session || '|' || lane FROM picks ORDER BY token")
+SQL(DUMP_ACTIONS, "SELECT id || '|' || name || '|' || session || '|' || uid || '|' || pid || '|' || since || '|' || changed || '|' || state"
+    " || '|' || closed || '|' || reason || '|' || result || '|' || gone FROM actions ORDER BY id")
+SQL(DUMP_ACTION_LOG, "SELECT id || '|' || name || '|' || at || '|' || event || '|' || session || '|' || note FROM action_log ORDER BY id")
 SQL(DUMP_THINGS, "SELECT id || '|' || kind || '|' || name || '|' || uid || '|' || made || '|' || gone FROM things ORDER BY id")
 SQL(CHECK_TOKENS,
     "SELECT count(*) FROM board b LEFT JOIN grants g ON g.token = b.token AND g.ended = 0 WHERE b.token > 0 AND (g.token IS NULL OR g.task <> b.task)")

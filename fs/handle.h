@@ -16,6 +16,7 @@ struct handle {
 	int flags;     /* of open(2) */
 	int64_t token; /* the grant it stands for; 0: none */
 	int won;       /* its CREATE made the grant */
+	int touched;   /* and its own touch has set the times */
 	int32_t pid;   /* who opened it */
 	int64_t start;
 	int64_t session;     /* as whom; 0: none */
@@ -61,6 +62,12 @@ void handle_accept(struct handle *h, const struct buf *text, int append);
  * processes we cannot see, any that acts as the same session.
  */
 int handle_is_winner(const struct request *r, int64_t token);
+
+/*
+ * The same, for what must not be got twice: only the first time, and not when the CREATE
+ * was with O_EXCL, after which no touch sets times.
+ */
+int handle_is_first_touch(const struct request *r, int64_t token);
 
 /* A grant was made to R's actor. */
 void handle_granted(struct request *r, int64_t token);

@@ -645,7 +645,7 @@ static void reply_open_file(struct op *op, struct handle *h)
 	op->fi.nonseekable = (n->flags & NODE_WAIT) != 0;
 }
 
-/* The claim just made, as an open file. */
+/* The claim, or the permission, just made, as an open file. */
 static void reply_created(struct op *op)
 {
 	struct fuse_entry_param e;
@@ -653,7 +653,8 @@ static void reply_created(struct op *op)
 	uint64_t ino;
 	int err = node_lookup(&op->r, op->r.ino, op->r.change->name, &ino);
 
-	if (err == -ENOENT) /* granted, and lost before we could say so: the kernel asks again */
+	/* granted, and lost before we could say so, or another's by now: the kernel asks again */
+	if (err == -ENOENT || (!err && NODE_ID(ino) != op->r.change->result.id))
 		err = -ESTALE;
 	if (!err)
 		err = fill_entry(op->ll, &op->r, ino, &e);
@@ -704,7 +705,7 @@ static void ll_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 	if (!op)
 		return;
 	op->fi = *fi;
-	request_op(&op->r, ops_of(op)->create ? "claim" : "create", parent, name);
+	request_op(&op->r, ops_of(op)->verb ? ops_of(op)->verb : "create", parent, name);
 	buf_str(&op->text, name);
 	err = ops_of(op)->create ? ops_of(op)->create(&op->r, NODE_ID(parent), name, fi->flags) :
 				   refuse_fixed(op);

@@ -37,6 +37,7 @@ struct handle;
 
 /* What making, removing and moving names in a directory means; NULL: EPERM. */
 struct dir_ops {
+	const char *verb; /* what `create` is called in `why`; NULL: create */
 	int (*create)(struct request *r, int64_t id, const char *name, int flags);
 	int (*mkdir)(struct request *r, int64_t id, const char *name);
 	int (*unlink)(struct request *r, int64_t id, const char *name);
@@ -54,7 +55,8 @@ struct dir_ops {
 #define NODE_WAIT 32u	  /* reads block until there is something (wait/events) */
 #define NODE_STREAM 64u	  /* served by offset (events) */
 #define NODE_VERDICT 128u /* opening it runs the probes */
-#define NODE_FENCED 256u  /* its thing is a grant: handles are fenced by it */
+#define NODE_FENCED \
+	256u /* its thing is a grant or a permission: handles know whose CREATE got it */
 #define NODE_LARGE 1024u  /* takes writes of up to 1 MiB */
 #define NODE_STRICT 2048u /* who may not open it for writing does not truncate it either */
 #define NODE_COSTLY 512u  /* long to render: the size of the last copy will do */

@@ -147,6 +147,7 @@ static void become_version_3(void)
 		"DROP TABLE tags; DROP TABLE marks; DROP TABLE rewards; DROP TABLE arms; DROP TABLE picks;"
 		"DROP INDEX board_next; DROP INDEX board_family; ALTER TABLE board DROP COLUMN let_go; ALTER TABLE board DROP COLUMN family; ALTER TABLE board DROP COLUMN worth; ALTER TABLE board DROP COLUMN offer;"
 		"ALTER TABLE board DROP COLUMN lane; ALTER TABLE grants DROP COLUMN lane;"
+		"DROP TABLE actions; DROP TABLE action_log;"
 		"DROP TABLE journal; DROP TABLE lines; DROP TABLE refusals; DROP TABLE grades; DROP TABLE reverts;"
 		"DROP TABLE days; DROP INDEX grants_session; DROP INDEX board_value;"
 		"ALTER TABLE board DROP COLUMN value; ALTER TABLE grants DROP COLUMN worth;"

@@ -241,6 +241,11 @@ static const struct numbered golden[] = {
 	{ 163, "control/guard" },
 	{ 164, "control/guard-offline" },
 	{ 165, "control/lines" },
+	{ 350, "actions" },
+	{ 351, "actions/*" },
+	{ 352, "control/actions-limit" },
+	{ 353, "control/action-wait" },
+	{ 354, "control/action-retention" },
 	/* clang-format on */
 };
 #define GOLDENS (sizeof(golden) / sizeof(golden[0]))

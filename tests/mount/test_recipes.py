@@ -34,10 +34,10 @@ class Recipe(Probing):
         os.chmod(path, 0o755)
         return path
 
-    def start(self, name, *args):
+    def start(self, name, *args, session=None):
         path = self.program(name, self.scripts[name])
         env = environ(COORD_MOUNT=str(self.m.dir), LC_ALL="C.UTF-8",
-                      PATH=f"{self.dir}:{os.environ['PATH']}")
+                      PATH=f"{self.dir}:{os.environ['PATH']}", **({"COORD_SESSION": session} if session else {}))
         p = subprocess.Popen(["sh", path, *args], env=env, cwd="/", text=True,
                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.addCleanup(p.wait)
@@ -148,6 +148,43 @@ class UntilDry(Recipe):
         self.assertEqual(self.m.ls("ready"), ["t"])
         self.assertEqual(self.outcome("a"), "failed t")
         self.m.wait_event("end", session="a")
+
+
+class Once(Recipe):
+    def setUp(self):
+        super().setUp()
+        self.m.session("a")
+        self.m.session("b")
+        self.did = os.path.join(self.dir, "did")
+        self.program("deed", f'echo "$1" >> {self.did}; echo "posted $1"; echo more; exit $2\n')
+
+    def once(self, session, *args):
+        return self.ended(self.start("once", *args, session=session))
+
+    def deeds(self):
+        return lib.read(self.did).split() if os.path.exists(self.did) else []
+
+    def test_of_two_sessions_one_acts_and_the_result_is_kept(self):
+        self.assertEqual(self.once("a", "ack:1", "sh", f"{self.dir}/deed", "x", "0"), (0, ""))
+        status, said = self.once("b", "ack:1", "sh", f"{self.dir}/deed", "x", "0")
+        self.assertEqual(status, 1)
+        self.assertIn("is done since", said)
+        self.assertEqual(self.m.read("actions", "ack:1").splitlines()[0], "done posted x")
+        self.assertEqual(self.deeds(), ["x"])
+
+    def test_what_was_not_done_is_free_again(self):
+        self.assertEqual(self.once("a", "ack:1", "sh", "-c", "exit 75")[0], 75)
+        self.assertEqual(self.m.ls("actions"), [])
+        self.assertEqual(self.once("b", "ack:1", "true")[0], 0)
+        self.assertEqual(self.m.read("actions", "ack:1").splitlines()[0], "done done")
+
+    def test_of_what_failed_nobody_knows(self):
+        self.assertEqual(self.once("a", "ack:1", "sh", f"{self.dir}/deed", "x", "1")[0], 3)
+        os.rmdir(self.m.path("sessions", "a"))
+        status, said = self.once("b", "ack:1", "sh", f"{self.dir}/deed", "x", "0")
+        self.assertEqual(status, 1)
+        self.assertIn("nobody knows whether it was done", said)
+        self.assertEqual(self.deeds(), ["x"])
 
 
 class Answer(Recipe):
