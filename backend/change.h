@@ -45,6 +45,7 @@ enum change_kind {
 	CHANGE_JOURNAL,	  /* thing: a session; text: what it adds */
 	CHANGE_GRADE,	  /* thing: a session; field: a dimension; text: "0.8 reason" */
 	CHANGE_APPLY,	  /* thing: an incident, whose lesson is to be applied */
+	CHANGE_MESSAGE,	  /* thing: a session; text: lines for it */
 	CHANGE_KINDS
 };
 

@@ -51,6 +51,7 @@ static const struct {
 	{ "grades", SQL_DUMP_GRADES },
 	{ "lines", SQL_DUMP_LINES },
 	{ "reverts", SQL_DUMP_REVERTS },
+	{ "messages", SQL_DUMP_MESSAGES },
 	{ "days", SQL_DUMP_DAYS },
 	{ "bases", SQL_DUMP_BASES },
 	{ "commit_paths", SQL_DUMP_COMMIT_PATHS },

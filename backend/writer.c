@@ -34,7 +34,7 @@ static rule_fn *const rules[CHANGE_KINDS] = {
 	[CHANGE_JUDGED] = rule_judged,	   [CHANGE_OBSERVED] = rule_observed,
 	[CHANGE_LOOK] = rule_look,	   [CHANGE_BASE] = rule_base,
 	[CHANGE_JOURNAL] = rule_journal,   [CHANGE_GRADE] = rule_grade,
-	[CHANGE_APPLY] = rule_apply,
+	[CHANGE_APPLY] = rule_apply,	   [CHANGE_MESSAGE] = rule_message,
 };
 
 #define AWAKE_MS 300000 /* after a suspend a lease has so much more, at most */
