@@ -84,5 +84,11 @@ const struct node wait_rows[] = {
 	  .mode = 0444,
 	  .flags = NODE_WAIT,
 	  .next = wait_next },
+	{ .type = NODE_DIR,
+	  .row = ROW_WAIT_MESSAGES,
+	  .name = "messages",
+	  .mode = 0555,
+	  .flags = NODE_HIDDEN,
+	  .children = wait_messages_rows },
 	END,
 };
