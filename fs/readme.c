@@ -18,7 +18,7 @@ static const char text[] =
 	"  flock claims/T COMMAND               wait for T, hold it while COMMAND runs\n"
 	"  cat $S/messages                      what others and the mount (coordfs) tell me\n"
 	"  echo TEXT >> sessions/s42/messages   tell s42 something\n"
-	"  timeout 60 head -1 wait/messages/s41 the next one for me, if it comes by then\n"
+	"  timeout 60 sed 1q wait/messages/s41  the next one for me, if it comes by then\n"
 	"\n"
 	"Git: repos/NAME/path registers a repository; commits that say Coord-Session: s41 are\n"
 	"yours; convergence/ has what two sessions did twice; coordfs guard --install REPO.\n"
