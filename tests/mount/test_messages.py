@@ -3,7 +3,6 @@ import os
 import re
 import select
 import signal
-import statistics
 import subprocess
 import threading
 import time
@@ -353,30 +352,29 @@ class Parked(Messages):
         wait_for(lambda: sum(map(waits, os.listdir(f"/proc/{p.pid}/task"))) >= self.READERS, "all wait", 120)
         return p
 
-    @staticmethod
-    def median(fn):
-        took = []
-        for _ in range(300):
-            began = time.perf_counter()
+    def work(self, fn, n=300):
+        """What FN costs the daemon, in seconds of a processor: the disk, and who else is busy, are no part of it."""
+        def spent():
+            tasks = os.listdir(f"/proc/{self.m.pid}/task")
+            return sum(int(read(f"/proc/{self.m.pid}/task/{t}/schedstat").split()[0]) for t in tasks)
+
+        began = spent()
+        for _ in range(n):
             fn()
-            took.append(time.perf_counter() - began)
-        return statistics.median(took)
+        return (spent() - began) / n / 1e9
 
     def test_1000_who_wait_for_one_session_slow_no_event_of_others(self):
         def event():
             self.m.write(f"{time.monotonic_ns()}\n", "tasks", "t", "title")
 
         self.m.task("t", publish=False)
-        together = {min(os.sched_getaffinity(0))}
-        for pid in (0, self.m.pid):
-            self.addCleanup(os.sched_setaffinity, pid, os.sched_getaffinity(pid))
-            os.sched_setaffinity(pid, together)
-        alone = self.median(event)
+        self.work(event)
+        alone = self.work(event)
         p = self.parked("s2")
-        beside = self.median(event)
+        beside = self.work(event)
         print(f"    an event: {alone * 1e6:.0f} us alone, {beside * 1e6:.0f} us with {self.READERS} readers of another")
         if not lib.sanitized():
-            self.assertLess(beside, 2 * alone + 200e-6)
+            self.assertLess(beside, 2 * alone)
         self.tell("s2", "for s2")
         self.assertEqual(p.communicate(timeout=60)[0].split("\n"), ["r s2"] * self.READERS + [""])
 
