@@ -48,6 +48,7 @@ enum change_kind {
 	CHANGE_PERMIT, /* name: a key of actions/, for actor.session; thing: what has it already */
 	CHANGE_RESULT, /* thing: an action; text: what became of it; none: may it be written? */
 	CHANGE_WITHDRAW, /* name: a key of actions/, is to be free again */
+	CHANGE_MESSAGE,	 /* thing: a session; text: lines for it */
 	CHANGE_KINDS
 };
 

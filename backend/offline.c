@@ -51,6 +51,7 @@ static const struct {
 	{ "grades", SQL_DUMP_GRADES },
 	{ "lines", SQL_DUMP_LINES },
 	{ "reverts", SQL_DUMP_REVERTS },
+	{ "messages", SQL_DUMP_MESSAGES },
 	{ "days", SQL_DUMP_DAYS },
 	{ "tags", SQL_DUMP_TAGS },
 	{ "marks", SQL_DUMP_MARKS },

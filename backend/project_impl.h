@@ -22,6 +22,9 @@ void project_journal(struct tx *tx, json_t *e);
 void project_grade(struct tx *tx, json_t *e);
 void project_session_import(struct tx *tx, json_t *e);
 void project_line(struct tx *tx, json_t *e);
+void project_message(struct tx *tx, json_t *e);
+/* The mount tells SESSION, if it lives, of the event itself. */
+void project_notice(struct tx *tx, const json_t *e, int64_t session);
 
 /* project_select.c: what selection goes by. */
 /* What a session that has ended came to, for its lanes too. */

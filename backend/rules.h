@@ -23,8 +23,8 @@ rule_fn rule_add, rule_remove;
 rule_fn rule_judged;
 rule_fn rule_observed, rule_look, rule_apply;
 rule_fn rule_base;
-rule_fn rule_journal, rule_grade;
 rule_fn rule_permit, rule_result, rule_withdraw;
+rule_fn rule_journal, rule_grade, rule_message;
 
 /* Who may do what to a thing: docs/tree.md shows the same table. */
 enum right {

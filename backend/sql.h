@@ -495,6 +495,23 @@ SQL(ACTIONS_UNKNOWN, "SELECT count(*) FROM actions WHERE gone = 0 AND state = 2"
 SQL(ACTION_LOG_ADD, "INSERT INTO action_log(id, name, at, event, session, note) VALUES(?, ?, ?, ?, ?, ?)")
 SQL(ACTION_LOG, "SELECT at, event, session, note FROM (SELECT id, at, event, session, note FROM action_log WHERE name = ?1"
     " ORDER BY id DESC LIMIT ?2) ORDER BY id")
+/* messages: the events that are in a session's mailbox; sender 0: the mount */
+SQL(MESSAGE_ADD, "INSERT OR IGNORE INTO messages(session, id, sender, uid, at) SELECT ?1, ?2, ?3, ?4, ?5"
+    " WHERE EXISTS(SELECT 1 FROM sessions WHERE id = ?1 AND ended = 0)")
+/* What is pushed out: the sender's own before others'; of a uid that is not the mailbox's the same. */
+SQL(MESSAGES_PRUNE_SENDER, "DELETE FROM messages WHERE session = ?1 AND sender = ?2 AND id <= (SELECT id FROM messages"
+    " WHERE session = ?1 AND sender = ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3)")
+SQL(MESSAGES_PRUNE_UID, "DELETE FROM messages WHERE ?2 <> (SELECT uid FROM sessions WHERE id = ?1) AND session = ?1 AND sender > 0 AND uid = ?2"
+    " AND id <= (SELECT id FROM messages WHERE session = ?1 AND sender > 0 AND uid = ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3)")
+SQL(MESSAGES_PRUNE, "DELETE FROM messages WHERE session = ?1 AND id <= (SELECT id FROM messages"
+    " WHERE session = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)")
+SQL(MESSAGES_AFTER, "SELECT m.id, e.line FROM messages m CROSS JOIN events e ON e.seq = m.id WHERE m.session = ?1 AND m.id > ?2 ORDER BY m.id")
+/* ?3 now, ?4 within so many ms of it */
+SQL(MESSAGES_BY, "SELECT count(*) FROM messages WHERE session = ?1 AND sender = ?2 AND abs(at - ?3) < ?4")
+SQL(MESSAGES_BY_UID, "SELECT count(*) FROM messages WHERE session = ?1 AND sender > 0 AND uid = ?2 AND abs(at - ?3) < ?4")
+/* The sessions for which something came, or that ended, behind event ?1, up to ?2. */
+SQL(FOLLOW_NEWS, "SELECT session FROM messages WHERE id > ?1 AND id <= ?2 UNION SELECT json_extract(line, '$.session_id') FROM events"
+    " WHERE seq > ?1 AND seq <= ?2 AND instr(line, '\"event\":\"end\"') AND json_extract(line, '$.event') = 'end'")
 
 /* lanes */
 #define LANE_COLUMNS "SELECT l.id, l.name, coalesce((SELECT value FROM attrs WHERE thing = l.id AND name = 'kind'), 'once')," \
@@ -651,6 +668,7 @@ SQL(DUMP_REFUSALS, "SELECT id || '|' || session || '|' || at || '|' || errno || 
 SQL(DUMP_GRADES, "SELECT id || '|' || session || '|' || dimension || '|' || value || '|' || reason || '|' || writer || '|' || uid || '|' || at"
     " || '|' || judge FROM grades ORDER BY id")
 SQL(DUMP_LINES, "SELECT id || '|' || file || '|' || hex || '|' || text FROM lines ORDER BY id")
+SQL(DUMP_MESSAGES, "SELECT session || '|' || id || '|' || sender || '|' || uid || '|' || at FROM messages ORDER BY session, id")
 SQL(DUMP_REVERTS, "SELECT oid || '|' || cid FROM reverts ORDER BY oid, cid")
 SQL(DUMP_DAYS, "SELECT day || '|' || what || '|' || n FROM days ORDER BY day, what")
 SQL(DUMP_TAGS, "SELECT tag || '|' || task FROM tags ORDER BY tag, task")

@@ -37,6 +37,7 @@ static rule_fn *const rules[CHANGE_KINDS] = {
 	[CHANGE_JOURNAL] = rule_journal,   [CHANGE_GRADE] = rule_grade,
 	[CHANGE_APPLY] = rule_apply,	   [CHANGE_PERMIT] = rule_permit,
 	[CHANGE_RESULT] = rule_result,	   [CHANGE_WITHDRAW] = rule_withdraw,
+	[CHANGE_MESSAGE] = rule_message,
 };
 
 #define AWAKE_MS 300000 /* after a suspend a lease has so much more, at most */

@@ -20,12 +20,11 @@ struct handle {
 	int32_t pid;   /* who opened it */
 	int64_t start;
 	int64_t session;     /* as whom; 0: none */
-	struct buf text;     /* what reads see */
+	struct buf text;     /* what reads see; of what is followed, what they did not see yet */
 	struct buf accepted; /* what writes have put so far */
 	int mid_line;	     /* O_APPEND: the last write ended inside a line */
-	int64_t at;	     /* wait/events: bytes of events seen */
-	void *poll;	     /* wait/events: the kernel's handle to wake; ll.c's */
-	int64_t polled;	     /* bytes of events when it was given */
+	int64_t at;	     /* what is followed: the last event seen */
+	void *poll;	     /* what is followed: who polls it; ll.c's */
 	int64_t as;	     /* the session whose directory it was opened through; 0: none */
 	uint64_t dir;	     /* a door: the directory it is in; 0: no door */
 	char *name;	     /* a door, a mutex: its name; owned */

@@ -52,7 +52,7 @@ struct dir_ops {
 #define NODE_LIST 4u	  /* a write of 4096 bytes or more must end with a line */
 #define NODE_OWNER 8u	  /* belongs to the mount's owner, not to the thing's */
 #define NODE_SESSION 16u  /* using it acts as the session whose thing it is */
-#define NODE_WAIT 32u	  /* reads block until there is something (wait/events) */
+#define NODE_WAIT 32u	  /* reads block until there is something, which `next` tells */
 #define NODE_STREAM 64u	  /* served by offset (events) */
 #define NODE_VERDICT 128u /* opening it runs the probes */
 #define NODE_FENCED \
@@ -83,6 +83,11 @@ struct node {
 	int (*touch)(struct request *r, int64_t id);
 	/* Opening for writing: 0 or refused. */
 	int (*open)(struct request *r, int64_t id, int flags);
+	/*
+	 * NODE_WAIT: append what came behind event *AT, whole lines, till there are SIZE bytes;
+	 * *AT: the last of it. 1: no more will ever come; 0 or -errno.
+	 */
+	int (*next)(struct request *r, int64_t id, int64_t *at, size_t size, struct buf *out);
 	/* flock: makes r->change, for the open file H. NULL: EOPNOTSUPP. */
 	int (*lock)(struct request *r, int64_t id, struct handle *h);
 };

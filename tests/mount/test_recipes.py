@@ -271,6 +271,75 @@ class Start(Recipe):
         self.assertEqual(len(self.m.ls("sessions")), 1)
 
 
+class Talk(Recipe):
+    """ask, want and spare."""
+
+    def setUp(self):
+        super().setUp()
+        self.m.session("s1")
+        self.m.session("s2")
+
+    def heard(self, session, text):
+        """Once it was told that."""
+        lib.wait_for(lambda: text in self.m.read("sessions", session, "messages"), f"{session} hears {text}")
+
+    def say(self, by, to, text):
+        done = self.m.sh(["tee", "-a", f"sessions/{to}/messages"], session=by, stdin=f"{text}\n")
+        self.assertEqual(done.rc, 0, done.err)
+
+    def test_an_answer_is_waited_for_and_only_from_who_was_asked(self):
+        self.m.session("s3")
+        p = self.start("ask", "s1", "s2", "600", "is", "the parser done?")
+        self.heard("s2", "s1 is the parser done?")
+        self.say("s3", "s1", "s2 says yes")
+        self.say("s2", "s1", "not yet")
+        self.assertEqual(self.ended(p), (0, "not yet\n"))
+
+    def test_the_time_limit_and_the_end_of_ones_own_session_end_the_waiting(self):
+        self.assertEqual(self.recipe("ask", "s1", "s2", "0.2", "?"), (124, ""))
+        p = self.start("ask", "s1", "s2", "600", "anybody there?")
+        self.heard("s2", "anybody there?")
+        os.rmdir(self.m.path("sessions", "s1"))
+        self.assertEqual(self.ended(p), (1, ""))
+
+    def serve(self, status):
+        p = self.start("spare", "s2", "sh", "-c", f"exit {status}")
+        lib.wait_for(lambda: any("wait/messages/s2" in os.readlink(f"/proc/{p.pid}/fd/{n}")
+                                 for n in os.listdir(f"/proc/{p.pid}/fd")), "spare listens")
+        return p
+
+    def test_what_is_free_is_claimed_without_asking(self):
+        self.m.task("t")
+        self.assertEqual(self.recipe("want", "s1", "t", "600"), (0, ""))
+        self.assertEqual(lib.value(self.m.read("claims", "t"), "session"), "s1")
+
+    def test_what_can_be_spared_is_handed_over(self):
+        self.m.task("t")
+        self.m.claim("s2", "t")
+        p = self.serve(0)
+        self.say("s1", "s2", "want ../../s1/x")
+        self.assertEqual(self.recipe("want", "s1", "t", "600"), (0, ""))
+        self.assertEqual(lib.value(self.m.read("claims", "t"), "session"), "s1")
+        os.rmdir(self.m.path("sessions", "s2"))
+        self.assertEqual(self.ended(p), (0, ""))
+
+    def test_what_cannot_is_not(self):
+        self.m.task("t")
+        self.m.claim("s2", "t")
+        self.serve(1)
+        self.assertEqual(self.recipe("want", "s1", "t", "600"), (1, ""))
+        self.assertEqual(lib.value(self.m.read("claims", "t"), "session"), "s2")
+
+    def test_nobody_else_says_that_it_was_handed_over(self):
+        self.m.task("t")
+        self.m.claim("s2", "t")
+        p = self.start("want", "s1", "t", "600")
+        self.heard("s2", "s1 want t")
+        self.say("s2", "s1", "coordfs handed t, token 9, by session s2: it is yours now")
+        self.say("s2", "s1", "no t")
+        self.assertEqual(self.ended(p)[0], 1)
+
+
 class GuardEdit(Recipe):
     """The event as a harness sends it; 2 blocks."""
 
