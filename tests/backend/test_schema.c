@@ -140,13 +140,19 @@ Test(schema, a_file_that_is_no_database_is_refused_and_not_touched)
 
 /* --- older ones --- */
 
+/* What version 7 made. */
+#define DROP_7                                                               \
+	"DROP TABLE titles; DROP TABLE title_words; DROP TABLE duplicates;"  \
+	"DROP INDEX artifacts_name; ALTER TABLE board DROP COLUMN reopened;" \
+	"ALTER TABLE board DROP COLUMN unblocked; ALTER TABLE board DROP COLUMN done_at;"
+
 /* The store as version 3 had it: without what came since. */
 static void become_version_3(void)
 {
 	run_on_file(
 		"DROP TABLE tags; DROP TABLE marks; DROP TABLE rewards; DROP TABLE arms; DROP TABLE picks;"
 		"DROP INDEX board_next; ALTER TABLE board DROP COLUMN worth; ALTER TABLE board DROP COLUMN offer;"
-		"ALTER TABLE board DROP COLUMN lane; ALTER TABLE grants DROP COLUMN lane;"
+		"ALTER TABLE board DROP COLUMN lane; ALTER TABLE grants DROP COLUMN lane;" DROP_7
 		"DROP TABLE journal; DROP TABLE lines; DROP TABLE refusals; DROP TABLE grades; DROP TABLE reverts;"
 		"DROP TABLE days; DROP INDEX grants_session; DROP INDEX board_value;"
 		"ALTER TABLE board DROP COLUMN value; ALTER TABLE grants DROP COLUMN worth;"
@@ -190,6 +196,29 @@ Test(schema, a_store_of_version_3_becomes_the_newest_and_is_sound)
 	cr_assert_eq(told_at(s3), fixture_seq(&f, "refused"));
 	cr_assert_gt(told_at(s3), first);
 	assert_ok(fixture_finish(&f, s1, "T"));
+	assert_sound(&f);
+}
+
+Test(schema, a_store_of_version_6_becomes_the_newest_and_is_sound)
+{
+	int64_t s1 = fixture_session(&f, "s1");
+
+	(void)fixture_task(&f, "T", "a");
+	assert_ok(fixture_set(&f, "T", "title", "Fix the fix of a login"));
+	(void)fixture_task(&f, "gone", NULL);
+	assert_ok(fixture_set(&f, "gone", "title", "nothing"));
+	assert_ok(commit(&f, CHANGE_CANCEL, .name = "gone", .operator_ = 1));
+	(void)fixture_task(&f, "U", NULL);
+	assert_ok(fixture_set(&f, "U", "needs", "T"));
+	(void)fixture_hold(&f, s1, "T");
+	assert_ok(fixture_finish(&f, s1, "T"));
+	assert_ok(commit(&f, CHANGE_REOPEN, .name = "T"));
+	assert_ok(commit(
+		&f, CHANGE_IMPORT, .operator_ = 1,
+		.text = "{\"task\":\"old\",\"state\":\"done\",\"done\":\"2020-01-01T00:00:00Z\"}"));
+	fixture_stop(&f);
+	run_on_file(DROP_7 "PRAGMA user_version=6");
+	cr_assert_eq(fixture_start(&f), 0, "%s", buf_text(&f.says));
 	assert_sound(&f);
 }
 
