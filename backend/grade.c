@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backend/clean.h"
+#include "backend/field.h"
 #include "backend/grade.h"
 #include "backend/text.h"
 #include "backend/tx.h"
@@ -12,13 +13,8 @@
 const char *const grade_dimensions[] = { "trajectory",	 "cascade",   "harm", "alignment",
 					 "productivity", "restraint", NULL };
 
-static const struct {
-	const char *name, *dflt;
-} settings[] = {
-	{ "trajectory", "0.40" }, { "cascade", "0.35" },      { "harm", "0.25" },
-	{ "alignment", "0.35" },  { "productivity", "0.40" }, { "restraint", "0.35" },
-	{ "unit", "1" },
-};
+static const char *const settings[] = { "trajectory",	"cascade",   "harm", "alignment",
+					"productivity", "restraint", "unit" };
 
 /* What each thing costs, of 1. */
 #define HARM_REVERTED 0.3
@@ -32,10 +28,12 @@ static const struct {
 
 const char *grade_default(const char *name)
 {
-	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
-		if (strcmp(settings[i].name, name) == 0)
-			return settings[i].dflt;
-	return NULL;
+	char field[32];
+	const struct field *f;
+
+	(void)snprintf(field, sizeof(field), "grading.%s", name);
+	f = field_find(THING_CONTROL, field);
+	return f ? f->dflt : NULL;
 }
 
 int grade_is_family(const char *a, const char *b)
@@ -71,7 +69,7 @@ static int read_weights(struct db *db, struct weights *out)
 	int got;
 
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
-		*weight_called(out, settings[i].name) = number_or(settings[i].dflt, 0);
+		*weight_called(out, settings[i]) = number_or(grade_default(settings[i]), 0);
 	while ((got = rows_next(r)) > 0) {
 		double *w = weight_called(out, rows_text(r, 0) + strlen("grading."));
 

@@ -283,11 +283,13 @@ static void let_go(struct tx *tx, json_t *e, const char *how)
 static void project_release(struct tx *tx, json_t *e)
 {
 	let_go(tx, e, "released");
+	RUN(Q(BOARD_LET_GO), I(at_of(e)), I(task_of(e)));
 }
 
 static void project_lost(struct tx *tx, json_t *e)
 {
 	let_go(tx, e, event_text(e, "reason"));
+	RUN(Q(BOARD_LET_GO), I(at_of(e)), I(task_of(e)));
 }
 
 static void project_finish(struct tx *tx, json_t *e)

@@ -124,6 +124,7 @@ int lane_row(struct rows *r, struct lane *out)
 		out->limit = limit;
 	else if (strcmp(out->kind, "daily") == 0)
 		out->limit = 1;
+	out->share_limit = number_parse(rows_text(r, 4), &limit) ? -1 : limit;
 	return 1;
 }
 
@@ -132,19 +133,35 @@ static int lane_is_limited(const struct lane *lane)
 	return lane->limit >= 0 && strcmp(lane->kind, "standing") != 0;
 }
 
-int read_lane_of(struct db *db, int64_t task, int64_t wall, struct lane *out)
+/* How much of it is taken, where that is limited. */
+static int lane_taken(struct db *db, int64_t wall, struct lane *out)
 {
-	AUTO_ROWS *r = db_rows(db, Q(LANE_OF), I(task), I(THING_LANE));
-	int got = lane_row(r, out);
-
-	if (got <= 0)
-		return got;
 	if (!lane_is_limited(out))
 		return 1;
 	out->held = db_get(db, 0, Q(LANE_HELD_COUNT), T(out->name));
 	if (strcmp(out->kind, "daily") == 0)
 		out->today = db_get(db, 0, Q(LANE_TODAY_COUNT), T(out->name), I(day_start(wall)));
 	return db_error(db) ? db_error(db) : 1;
+}
+
+int read_lane_of(struct db *db, int64_t task, int64_t wall, struct lane *out)
+{
+	AUTO_ROWS *r = db_rows(db, Q(LANE_OF), I(task), I(THING_LANE));
+	int got = lane_row(r, out);
+
+	return got <= 0 ? got : lane_taken(db, wall, out);
+}
+
+int read_lane_named(struct db *db, const char *name, int64_t wall, struct lane *out)
+{
+	AUTO_ROWS *r = db_rows(db, Q(LANE_NAMED), T(name), I(THING_LANE));
+	int got = lane_row(r, out);
+
+	if (got)
+		return got < 0 ? got : lane_taken(db, wall, out);
+	*out = (struct lane){ .kind = "once", .limit = -1, .share_limit = -1 };
+	copy(out->name, sizeof(out->name), name);
+	return 1;
 }
 
 int lane_is_full(const struct lane *lane)

@@ -57,6 +57,7 @@ struct lane {
 	char name[NAME_BUFFER];
 	char kind[16];	     /* once standing daily */
 	double limit;	     /* how many tasks of it at once, or a day; below 0: any number */
+	double share_limit;  /* how much of all that is taken, 0 .. 1; below 0: any part */
 	int64_t held, today; /* its tasks that are held; that are done since 00:00 UTC */
 };
 
@@ -120,6 +121,8 @@ int read_thing_named(struct db *db, enum thing_kind kind, const char *name, stru
  * has none, or none that has a directory, which is one without a limit.
  */
 int read_lane_of(struct db *db, int64_t task, int64_t wall, struct lane *out);
+/* The lane called NAME; one that has no directory is one without a limit, id 0. 1 or -errno. */
+int read_lane_named(struct db *db, const char *name, int64_t wall, struct lane *out);
 /* The next row of LANES or LANE_OF; held and today stay 0. */
 int lane_row(struct rows *r, struct lane *out);
 /* Has it no place left? Of kind daily the done ones count until tomorrow. */

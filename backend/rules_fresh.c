@@ -5,8 +5,8 @@
 
 #include "backend/clean.h"
 #include "backend/commit.h"
-#include "backend/conflict.h"
 #include "backend/field.h"
+#include "backend/fresh.h"
 #include "backend/rules.h"
 #include "backend/text.h"
 
@@ -58,97 +58,6 @@ int rule_base(struct tx *tx, const struct change *c)
 				 heads));
 }
 
-/* --- what came since --- */
-
-/* A question on its way through the stems. */
-struct asked {
-	struct db *db;
-	const char *name; /* an artifact of the task */
-	int64_t repo, since;
-	const char *session;
-	int64_t commit; /* found */
-	char path[ARTIFACT_BUFFER];
-};
-
-static int found(struct asked *q, struct rows *r)
-{
-	int got = rows_next(r);
-
-	if (got > 0) {
-		q->commit = rows_int(r, 0);
-		(void)snprintf(q->path, sizeof(q->path), "%s", rows_text(r, 1));
-	}
-	return got;
-}
-
-static int ask_at(const char *stem, void *arg)
-{
-	struct asked *q = arg;
-	AUTO_ROWS *r = db_rows(q->db, Q(FRESH_AT), T(stem), T(q->name), I(q->repo), I(q->since),
-			       T(q->session));
-
-	return found(q, r);
-}
-
-static int ask_below(const char *stem, struct asked *q)
-{
-	char lo[ARTIFACT_BUFFER], hi[ARTIFACT_BUFFER];
-	AUTO_ROWS *r = NULL;
-
-	artifact_below(stem, lo, hi);
-	r = db_rows(q->db, Q(FRESH_BELOW), T(lo), T(q->name), I(q->repo), I(q->since),
-		    T(q->session), T(hi));
-	return found(q, r);
-}
-
-/* 1: q->commit touched what q->name covers. */
-static int ask(struct asked *q)
-{
-	char stem[ARTIFACT_BUFFER];
-	int got;
-
-	conflict_stem(q->name, stem);
-	got = ask_at(stem, q);
-	if (!got)
-		got = artifact_ancestors(stem, ask_at, q);
-	return got ? got : ask_below(stem, q);
-}
-
-/* Is NAME ("space:path") in the repository called REPO? */
-static int is_in(const char *name, const char *repo)
-{
-	size_t n = strlen(repo);
-
-	return strncmp(name, repo, n) == 0 && name[n] == ':';
-}
-
-/* Of all artifacts of T in the repository REPO. 1 and Q, 0, -errno. */
-static int ask_repo(struct tx *tx, const struct task *t, const struct session *s,
-		    const struct thing *repo, struct asked *q)
-{
-	AUTO_ROWS *r = NULL;
-	int64_t news;
-	int got = 0;
-
-	*q = (struct asked){ .db = tx->db,
-			     .repo = repo->id,
-			     .session = s->name,
-			     .since = db_get(tx->db, 0, Q(BASE_SEQ), I(s->id), I(repo->id)) };
-	news = db_get(tx->db, 0, Q(FRESH_ANY), I(q->repo), I(q->since), T(s->name));
-	if (!news)
-		return 0;
-	q->since = news - 1; /* what was there before is not walked past */
-	r = db_rows(tx->db, Q(ARTIFACTS_OF), I(t->id));
-	while (!got && rows_next(r) > 0) {
-		AUTO_FREE char *name = tx_allocated(strdup(rows_text(r, 0)));
-
-		q->name = name;
-		if (name && is_in(name, repo->name))
-			got = ask(q);
-	}
-	return got;
-}
-
 /* --- what becomes of it --- */
 
 static int tell(struct tx *tx, const struct session *s, const char *task, const char *op,
@@ -171,23 +80,22 @@ int rules_warn(struct tx *tx, const struct change *c, const struct session *s, c
 }
 
 static int stale(struct tx *tx, const struct change *c, const struct task *t,
-		 const struct session *s, const struct thing *repo, const struct asked *q,
-		 int warns)
+		 const struct session *s, const struct news *news, int warns)
 {
 	AUTO_FREE char *own = tx_attr(tx->db, t->id, "repo");
 	char age[DURATION_TEXT];
 	struct commit made;
 	int err;
 
-	if (read_commit(tx->db, q->commit, &made) <= 0)
+	if (read_commit(tx->db, news->commit, &made) <= 0)
 		return tx_fail(tx, -EIO);
 	(void)duration_text((tx->wall > made.at ? tx->wall - made.at : 0) / 1000 * 1000, age);
 	err = tx_refuse(
 		tx, ESTALE,
 		"look at it (git show COMMIT), bring your work tree up to date, touch sessions/ID/base, and claim again",
 		"%s was committed by session %s %s ago, after the base of session %s: %s in %s, \"%s\" (%s)",
-		artifact_show(q->path, own ? own : ""), made.session, age, s->name, made.oid,
-		repo->name, made.subject, made.how);
+		artifact_show(news->path, own ? own : ""), made.session, age, s->name, made.oid,
+		news->repo.name, made.subject, made.how);
 	if (!warns)
 		return err;
 	err = rules_warn(tx, c, s, t, "claim", buf_text(&tx->result->why));
@@ -198,15 +106,12 @@ static int stale(struct tx *tx, const struct change *c, const struct task *t,
 static int check_repo(struct tx *tx, const struct change *c, const struct task *t,
 		      const struct session *s, int64_t id, int warns)
 {
-	struct thing repo;
-	struct asked q;
-	int got = read_thing(tx->db, id, &repo);
+	struct news news;
+	int got = fresh_news(tx->db, t->id, s, id, &news);
 
-	if (got > 0)
-		got = ask_repo(tx, t, s, &repo, &q);
 	if (got <= 0)
 		return got ? tx_fail(tx, got) : 0;
-	return stale(tx, c, t, s, &repo, &q, warns);
+	return stale(tx, c, t, s, &news, warns);
 }
 
 /* A repository could not be looked at: that is said, and stops nobody. */

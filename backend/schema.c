@@ -230,6 +230,12 @@ static const char version_6[] =
 	"ALTER TABLE board ADD COLUMN worth REAL NOT NULL DEFAULT 0;"
 	"ALTER TABLE board ADD COLUMN offer INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE board ADD COLUMN lane TEXT NOT NULL DEFAULT '';"
+	/* let_go: when it was last given back or lost; family: tasks that are parts of one thing */
+	"ALTER TABLE board ADD COLUMN let_go INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE board ADD COLUMN family TEXT NOT NULL DEFAULT '';"
+	"UPDATE board SET let_go = g.ended FROM (SELECT task, max(ended) AS ended FROM grants WHERE how NOT IN ('', 'finished', 'handed')"
+	" GROUP BY task) AS g WHERE board.task = g.task;"
+	"CREATE INDEX board_family ON board(family, token) WHERE family <> '' AND token > 0;"
 	"CREATE INDEX board_next ON board(col, offer, lane, worth DESC, task);"
 	"ALTER TABLE grants ADD COLUMN lane TEXT NOT NULL DEFAULT '';"
 	/* the whole grade of a session that has ended */

@@ -52,6 +52,7 @@ SQL(TASK_GONE, "UPDATE tasks SET gone = ? WHERE id = ?")
 SQL(BOARD_ADD, "INSERT INTO board(task) VALUES(?)")
 SQL(BOARD_STATE, "UPDATE board SET state = ? WHERE task = ?")
 SQL(BOARD_TOKEN, "UPDATE board SET token = ? WHERE task = ?")
+SQL(BOARD_LET_GO, "UPDATE board SET let_go = ? WHERE task = ?")
 SQL(BOARD_HOLD, "UPDATE board SET hold = ? WHERE task = ?")
 SQL(BOARD_CONFLICTS, "UPDATE board SET conflicts = ? WHERE task = ?")
 SQL(BOARD_UNMET,
@@ -421,11 +422,16 @@ SQL(TAG_ADD, "INSERT OR IGNORE INTO tags(tag, task) VALUES(?, ?)")
 #define GOAL_WEIGHT "(SELECT max(CAST(coalesce((SELECT value FROM attrs WHERE thing = g.id AND name = 'weight'), '1') AS REAL))" \
 	" FROM things g JOIN tags x ON x.tag = coalesce((SELECT value FROM attrs WHERE thing = g.id AND name = 'tag'), g.name)" \
 	" AND x.task = board.task WHERE g.kind = 7 AND g.gone = 0)"
-#define BOARD_RANKING "UPDATE board SET lane = coalesce(" TASK_FIELD("lane") ", '')," \
+#define TASK_CALLED "(SELECT name FROM tasks WHERE id = board.task)"
+/* the tag family:X; else, of a name with a dot, what is before the last one */
+#define FAMILY "coalesce((SELECT substr(tag, 8) FROM tags WHERE task = board.task AND tag >= 'family:' AND tag < 'family;' LIMIT 1)," \
+	" CASE WHEN instr(" TASK_CALLED ", '.') AND " TASK_CALLED " NOT LIKE 'probe.%' THEN" \
+	" rtrim(rtrim(" TASK_CALLED ", replace(" TASK_CALLED ", '.', '')), '.') ELSE '' END)"
+#define BOARD_RANKING "UPDATE board SET lane = coalesce(" TASK_FIELD("lane") ", ''), family = " FAMILY "," \
 	" worth = CAST(coalesce(" TASK_FIELD("value") ", '1') AS REAL) * CAST(coalesce(" TASK_FIELD("readiness") ", '1') AS REAL)" \
 	" / coalesce(nullif(CAST(" TASK_FIELD("cost") " AS REAL), 0.0), 1.0) * coalesce(" GOAL_WEIGHT ", 1.0)," \
 	" offer = CASE WHEN coalesce(" TASK_FIELD("kind") ", 'once') = 'epic' OR CAST(coalesce(" TASK_FIELD("value") ", '1') AS REAL) < 0 THEN 0" \
-	" WHEN " TASK_FIELD("kind") " = 'standing' AND (SELECT name FROM tasks WHERE id = board.task) NOT LIKE 'probe.%' THEN 0" \
+	" WHEN " TASK_FIELD("kind") " = 'standing' AND " TASK_CALLED " NOT LIKE 'probe.%' THEN 0" \
 	" WHEN EXISTS(SELECT 1 FROM tags WHERE tag = 'calm' AND task = board.task) THEN 2 ELSE 1 END"
 SQL(BOARD_RANK, BOARD_RANKING " WHERE task = ?")
 SQL(BOARD_RANK_TAGGED, BOARD_RANKING " WHERE task IN (SELECT task FROM tags)")
@@ -436,6 +442,28 @@ SQL(REWARD_SET, "INSERT OR REPLACE INTO rewards(idx, session, lane, value) VALUE
 SQL(LANES_TAKEN, "SELECT DISTINCT lane FROM grants WHERE session = ?1 AND session > 0 ORDER BY lane")
 SQL(ARM, "SELECT n, printf('%.17g', total), printf('%.17g', weight), printf('%.17g', sum), idx FROM arms WHERE lane = ?")
 SQL(ARM_SET, "INSERT OR REPLACE INTO arms(lane, n, total, weight, sum, idx) VALUES(?1, ?2, CAST(?3 AS REAL), CAST(?4 AS REAL), CAST(?5 AS REAL), ?6)")
+SQL(CALM_SEEN, "SELECT 1 FROM things p WHERE p.kind = ?1 AND p.name = 'calm-window' AND p.gone = 0"
+    " AND coalesce((SELECT value FROM attrs WHERE thing = p.id AND name = 'enabled'), '1') = '1'"
+    " AND (SELECT answer = 'supply' AND at >= ?2 FROM runs WHERE probe = p.id ORDER BY id DESC LIMIT 1)")
+#define NEXT_COLUMNS "SELECT b.task, t.name, printf('%.17g', b.worth), b.let_go, b.family, b.lane, b.offer FROM board b" \
+	" CROSS JOIN tasks t ON t.id = b.task "
+SQL(NEXT_OF_LANE, NEXT_COLUMNS "WHERE b.col = 2 AND b.offer = ? AND b.lane = ? ORDER BY b.worth DESC, b.task LIMIT ?")
+SQL(NEXT_TASK, NEXT_COLUMNS "WHERE b.task = ?")
+/* Is something of the family held, and not by session ?2? */
+SQL(FAMILY_HELD, "SELECT 1 FROM board b CROSS JOIN grants g ON g.token = b.token WHERE b.family = ?1 AND b.family <> '' AND b.token > 0"
+    " AND g.session <> ?2 LIMIT 1")
+SQL(REFUSED_SINCE, "SELECT op FROM refusals WHERE session = ?1 AND at >= ?2 ORDER BY id DESC LIMIT ?3")
+/* live sessions older than ?1 that hold nothing, and have come or let go since ?2 */
+SQL(ASKING_BEFORE, "SELECT count(*) FROM sessions s WHERE s.ended = 0 AND s.id < ?1 AND NOT EXISTS(SELECT 1 FROM counts c"
+    " WHERE c.uid = s.uid AND c.session = s.id AND c.claims > 0) AND (s.started >= ?2 OR EXISTS(SELECT 1 FROM grants g"
+    " WHERE g.session = s.id AND g.ended >= ?2))")
+SQL(COUNT_OFFER, "SELECT count(*) FROM board WHERE col = 2 AND offer = ?")
+SQL(GOAL_OF, "SELECT g.name, coalesce((SELECT value FROM attrs WHERE thing = g.id AND name = 'weight'), '1') FROM things g"
+    " JOIN tags x ON x.tag = coalesce((SELECT value FROM attrs WHERE thing = g.id AND name = 'tag'), g.name) AND x.task = ?1"
+    " WHERE g.kind = 7 AND g.gone = 0 ORDER BY CAST(coalesce((SELECT value FROM attrs WHERE thing = g.id AND name = 'weight'), '1') AS REAL) DESC LIMIT 1")
+SQL(PICKS_LAST, "SELECT lane = ?1 FROM picks ORDER BY token DESC LIMIT ?2")
+SQL(PICKS_IN, "SELECT coalesce(sum(lane = ?1), 0) FROM (SELECT lane FROM picks ORDER BY token DESC LIMIT ?2)")
+SQL(PICK_OF, "SELECT 1 FROM picks WHERE session = ? AND lane = ?")
 SQL(PICK_ADD, "INSERT OR IGNORE INTO picks(token, session, lane) VALUES(?, ?, ?)")
 
 /* titles, and what is drafted twice. Of what is common the newest alone are looked at, so that no title costs more. */
@@ -479,16 +507,21 @@ SQL(BOARD_DONE_AT, "UPDATE board SET done_at = ? WHERE task = ?")
 
 /* lanes */
 #define LANE_COLUMNS "SELECT l.id, l.name, coalesce((SELECT value FROM attrs WHERE thing = l.id AND name = 'kind'), 'once')," \
-	" coalesce((SELECT value FROM attrs WHERE thing = l.id AND name = 'limit'), '') FROM things l "
+	" coalesce((SELECT value FROM attrs WHERE thing = l.id AND name = 'limit'), '')," \
+	" coalesce((SELECT value FROM attrs WHERE thing = l.id AND name = 'share-limit'), '') FROM things l "
 SQL(LANES, LANE_COLUMNS "WHERE l.kind = ? AND l.gone = 0 ORDER BY l.name")
+SQL(LANE_NAMED, LANE_COLUMNS "WHERE l.kind = ?2 AND l.gone = 0 AND l.name = ?1")
 SQL(LANE_OF, LANE_COLUMNS "WHERE l.kind = ?2 AND l.gone = 0 AND l.name = (SELECT value FROM attrs WHERE thing = ?1 AND name = 'lane')")
 /* Those held, and those finished since ?, are few, whatever the size of the lane. */
 SQL(LANES_HELD, "SELECT a.value, count(*) FROM board b CROSS JOIN attrs a ON a.thing = b.task AND a.name = 'lane'"
     " WHERE b.col = 4 GROUP BY a.value")
 SQL(LANES_TODAY, "SELECT a.value, count(*) FROM finished f CROSS JOIN attrs a ON a.thing = f.task AND a.name = 'lane'"
     " WHERE f.at >= ? GROUP BY a.value")
-SQL(LANE_HELD_COUNT, "SELECT count(*) FROM board b CROSS JOIN attrs a ON a.thing = b.task AND a.name = 'lane'"
-    " WHERE b.col = 4 AND a.value = ?1")
+SQL(LANE_HELD_COUNT, "SELECT count(*) FROM board WHERE col = 4 AND offer IN (0, 1, 2) AND lane = ?1")
+/* those with a ready task that is offered (1 to anybody, 2 when it is calm): a few looks into the index */
+SQL(LANES_OFFERED, "WITH RECURSIVE l(lane) AS (SELECT min(lane) FROM board WHERE col = 2 AND offer = ?1 UNION ALL"
+    " SELECT (SELECT min(lane) FROM board WHERE col = 2 AND offer = ?1 AND lane > l.lane) FROM l WHERE l.lane IS NOT NULL)"
+    " SELECT lane FROM l WHERE lane IS NOT NULL")
 SQL(LANE_TODAY_COUNT, "SELECT count(*) FROM finished f CROSS JOIN attrs a ON a.thing = f.task AND a.name = 'lane'"
     " WHERE f.at >= ?2 AND a.value = ?1")
 SQL(LANE_READY, "SELECT t.name FROM attrs a CROSS JOIN board b ON b.task = a.thing CROSS JOIN tasks t ON t.id = a.thing"
@@ -590,7 +623,7 @@ SQL(STATUS_CLAIMS, "SELECT g.name, coalesce(s.name, '-'), g.touched FROM grants 
 /* the whole state, for hashing and checking */
 SQL(DUMP_TASKS,
     "SELECT t.id || '|' || t.name || '|' || t.uid || '|' || t.drafter || '|' || t.created || '|' || t.changed || '|' || t.gone"
-    " || '|' || b.state || '|' || b.token || '|' || b.unmet || '|' || b.conflicts || '|' || b.hold || '|' || b.value || '|' || b.worth || '|' || b.offer || '|' || b.lane"
+    " || '|' || b.state || '|' || b.token || '|' || b.unmet || '|' || b.conflicts || '|' || b.hold || '|' || b.value || '|' || b.worth || '|' || b.offer || '|' || b.lane || '|' || b.let_go || '|' || b.family"
     " || '|' || b.reopened || '|' || b.unblocked || '|' || b.done_at FROM tasks t JOIN board b ON b.task = t.id ORDER BY t.id")
 SQL(DUMP_FINISHED,
     "SELECT task || '|' || token || '|' || session || '|' || at || '|' || due FROM finished ORDER BY task")

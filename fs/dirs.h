@@ -21,6 +21,11 @@ int artifacts_show(struct request *r, int64_t id, struct buf *out);
 int verdict_show(struct request *r, int64_t id, struct buf *out);
 int verdict_json_show(struct request *r, int64_t id, struct buf *out);
 
+/* next.c */
+int next_show(struct request *r, int64_t id, struct buf *out);
+int next_why_show(struct request *r, int64_t id, struct buf *out);
+extern const struct node select_rows[];
+
 /* whoami.c: shared by the root and by sessions/ID/. */
 int whoami_show(struct request *r, int64_t id, struct buf *out);
 int why_show(struct request *r, int64_t id, struct buf *out);

@@ -247,32 +247,7 @@ const struct node grades_rows[] = {
 
 /* --- the weights --- */
 
-static int weight_show(struct request *r, int64_t id, struct buf *out)
-{
-	AUTO_FREE char *text = NULL;
-	char field[48];
-
-	(void)snprintf(field, sizeof(field), "grading.%s", r->node->name);
-	text = db_text(r->db, Q(ATTR), I(id), T(field));
-	buf_line(out, "%s", text ? text : grade_default(r->node->name));
-	return 0;
-}
-
-static int weight_store(struct request *r, int64_t id, const char *text, size_t n, int append)
-{
-	int err = field_store(r, id, text, n, append);
-
-	if (!err && r->change)
-		(void)snprintf(r->change->field, sizeof(r->change->field), "grading.%s",
-			       r->node->name);
-	return err;
-}
-
-#define WEIGHT(r, n)                                                                           \
-	{                                                                                      \
-		.type = NODE_FILE, .row = (r), .name = (n), .mode = 0644, .of = THING_CONTROL, \
-		.flags = NODE_OWNER, .show = weight_show, .store = weight_store                \
-	}
+#define WEIGHT(r, n) SETTING_OF("grading", r, n)
 
 const struct node grading_rows[] = {
 	WEIGHT(ROW_GRADING_TRAJECTORY, "trajectory"),

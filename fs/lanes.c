@@ -1,5 +1,9 @@
 /* lanes: kinds of work, and how much of each at once. */
+#include <errno.h>
+#include <stdio.h>
+
 #include "backend/clean.h"
+#include "backend/select.h"
 #include "fs/dirs.h"
 
 static const struct kind kind = THING_KIND(THING_LANE, NULL);
@@ -25,9 +29,62 @@ static int held_show(struct request *r, int64_t id, struct buf *out)
 	return got;
 }
 
+/* Its part of what was taken last. */
+static int share_show(struct request *r, int64_t id, struct buf *out)
+{
+	AUTO_FREE char *name = db_text(r->db, Q(THING_NAME), I(id));
+	struct lane lane = { .share_limit = -1 };
+	struct share s;
+	int err = db_error(r->db);
+
+	(void)snprintf(lane.name, sizeof(lane.name), "%s", name ? name : "");
+	if (!err)
+		err = share_of(r->db, &lane, 0, 0, &s);
+	if (!err)
+		buf_line(out, "%.2f", (double)s.in / (double)s.window);
+	return err;
+}
+
+static int expected(struct request *r, int64_t id, struct expected *out)
+{
+	AUTO_FREE char *name = db_text(r->db, Q(THING_NAME), I(id));
+
+	return name ? select_expected(r->db, name, out) : -ESTALE;
+}
+
+/* What a session in it may be expected to come to. */
+static int value_show(struct request *r, int64_t id, struct buf *out)
+{
+	struct expected e;
+	int err = expected(r, id, &e);
+
+	if (!err)
+		buf_line(out, "%.3f", e.value);
+	return err;
+}
+
+/* And what that is made of. */
+static int outcomes_show(struct request *r, int64_t id, struct buf *out)
+{
+	struct expected e;
+	int err = expected(r, id, &e);
+
+	if (err)
+		return err;
+	buf_line(out, "sessions %lld", (long long)e.arm.n);
+	buf_line(out, "lifetime %.3f", e.lifetime);
+	buf_line(out, "weight %.1f", e.weight);
+	buf_line(out, "value %.3f", e.value);
+	return 0;
+}
+
 static const struct node lane[] = {
 	OPERATORS_FIELD(ROW_LANE_KIND, "kind", THING_LANE, 0664),
 	OPERATORS_FIELD(ROW_LANE_LIMIT, "limit", THING_LANE, 0664),
+	OPERATORS_FIELD(ROW_LANE_SHARE_LIMIT, "share-limit", THING_LANE, 0664),
+	FILE_RO(ROW_LANE_SHARE, "share", share_show),
+	FILE_RO(ROW_LANE_VALUE, "value", value_show),
+	FILE_RO(ROW_LANE_OUTCOMES, "outcomes", outcomes_show),
 	FILE_RO(ROW_LANE_READY, "ready", ready_show),
 	FILE_RO(ROW_LANE_HELD, "held", held_show),
 	END,

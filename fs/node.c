@@ -366,9 +366,14 @@ int64_t node_session(struct request *r, const struct node *n, int64_t id)
 
 /* --- fields --- */
 
+static const char *field_of(const struct node *n)
+{
+	return n->field ? n->field : n->name;
+}
+
 int field_show(struct request *r, int64_t id, struct buf *out)
 {
-	AUTO_FREE char *text = field_value(r->db, r->node->of, id, r->node->name);
+	AUTO_FREE char *text = field_value(r->db, r->node->of, id, field_of(r->node));
 
 	if (text)
 		buf_line(out, "%s", text);
@@ -391,6 +396,6 @@ int field_store(struct request *r, int64_t id, const char *text, size_t n, int a
 	c->flags = append ? CHANGE_APPEND : 0;
 	if (append > 1)
 		c->flags |= CHANGE_GO_ON;
-	(void)snprintf(c->field, sizeof(c->field), "%s", node->name);
+	(void)snprintf(c->field, sizeof(c->field), "%s", field_of(node));
 	return change_text(c, text, n);
 }

@@ -65,6 +65,7 @@ struct node {
 	const char *name; /* NULL: one for each thing of kind `each` */
 	uint32_t mode;
 	unsigned flags;
+	const char *field;  /* attributes: which, where it is not called as the file is */
 	enum thing_kind of; /* attributes: what kind of thing the id is, or things made in it */
 	const char
 		*only; /* there for things that are this alone (kind->is); "-x": for all others */
@@ -113,6 +114,13 @@ struct node {
 	{                                                                           \
 		.type = NODE_FILE, .row = (r), .name = (n), .mode = (m), .of = (k), \
 		.flags = NODE_OWNER, .show = field_show, .store = field_store       \
+	}
+/* One of control/GROUP/, kept as the field GROUP.NAME. */
+#define SETTING_OF(group, r, n)                                                                \
+	{                                                                                      \
+		.type = NODE_FILE, .row = (r), .name = (n), .mode = 0644, .of = THING_CONTROL, \
+		.field = group "." n, .flags = NODE_OWNER, .show = field_show,                 \
+		.store = field_store                                                           \
 	}
 #define END                      \
 	{                        \

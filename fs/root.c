@@ -73,6 +73,8 @@ static const struct node root_rows[] = {
 	  .mode = 0444,
 	  .flags = NODE_VERDICT,
 	  .show = verdict_json_show },
+	FILE_RO(ROW_NEXT, "next", next_show),
+	FILE_RO(ROW_NEXT_WHY, "next.why", next_why_show),
 	FILE_RO(ROW_WHY, "why", why_show),
 	FILE_RO(ROW_WHOAMI, "whoami", whoami_show),
 	{ .type = NODE_FILE,

@@ -151,7 +151,7 @@ static void become_version_3(void)
 {
 	run_on_file(
 		"DROP TABLE tags; DROP TABLE marks; DROP TABLE rewards; DROP TABLE arms; DROP TABLE picks;"
-		"DROP INDEX board_next; ALTER TABLE board DROP COLUMN worth; ALTER TABLE board DROP COLUMN offer;"
+		"DROP INDEX board_next; DROP INDEX board_family; ALTER TABLE board DROP COLUMN let_go; ALTER TABLE board DROP COLUMN family; ALTER TABLE board DROP COLUMN worth; ALTER TABLE board DROP COLUMN offer;"
 		"ALTER TABLE board DROP COLUMN lane; ALTER TABLE grants DROP COLUMN lane;" DROP_7
 		"DROP TABLE journal; DROP TABLE lines; DROP TABLE refusals; DROP TABLE grades; DROP TABLE reverts;"
 		"DROP TABLE days; DROP INDEX grants_session; DROP INDEX board_value;"
