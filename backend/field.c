@@ -73,6 +73,8 @@ static const struct field fields[] = {
 	{ THING_CONTROL, "verdict-interval", FIELD_DURATION, RIGHT_OWNER, NULL, 0, MS_DAY, "10s" },
 	{ THING_CONTROL, "freshness", FIELD_CHOICE, RIGHT_OWNER, " refuse warn off ", 0, 0,
 	  "refuse" },
+	{ THING_CONTROL, "dedup", FIELD_CHOICE, RIGHT_OWNER, " warn refuse off ", 0, 0, "warn" },
+	{ THING_CONTROL, "dedup-window", FIELD_DURATION, RIGHT_OWNER, NULL, 0, 365 * MS_DAY, "7d" },
 	{ THING_CONTROL, "convergence-window", FIELD_DURATION, RIGHT_OWNER, NULL, 0, 30 * MS_DAY,
 	  "1h" },
 	{ THING_CONTROL, "trailers", FIELD_WORDS, RIGHT_OWNER, NULL, 0, 0,

@@ -84,6 +84,7 @@ static void project_cancel(struct tx *tx, json_t *e)
 {
 	set_state(tx, task_of(e), TASK_CANCELLED, e);
 	RUN(Q(TASK_GONE), I(id_of(e)), I(task_of(e)));
+	project_title(tx, task_of(e), "");
 	RUN(Q(ARTIFACTS_LIVE), I(LIVE_NOT), I(task_of(e)));
 }
 
@@ -107,6 +108,7 @@ static void into_done(struct tx *tx, json_t *e, int64_t task, const char *name)
 	RUN(Q(ARTIFACTS_LIVE), I(LIVE_NOT), I(task));
 	RUN(Q(FINISHED_ADD), I(task), I(event_int(e, "token")), I(event_int(e, "session_id")),
 	    I(at ? at : at_of(e)), I(event_int(e, "due")));
+	RUN(Q(BOARD_DONE_AT), I(at ? at : at_of(e)), I(task));
 	spread_need(tx, name, -1);
 }
 
@@ -116,8 +118,10 @@ static void project_reopen(struct tx *tx, json_t *e)
 	int64_t task = task_of(e);
 
 	set_state(tx, task, TASK_PUBLISHED, e);
-	if (strcmp(event_text(e, "event"), "reopen") == 0)
+	if (strcmp(event_text(e, "event"), "reopen") == 0) {
 		project_day(tx, e, "reopened", 1);
+		RUN(Q(BOARD_REOPENED), I(task));
+	}
 	RUN(Q(FINISHED_REMOVE), I(task));
 	RUN(Q(ARTIFACTS_LIVE), I(LIVE_WANTED), I(task));
 	recount(tx, task);
@@ -197,6 +201,8 @@ void project_attr(struct tx *tx, int64_t thing, const char *name, const json_t *
 		RUN(Q(ATTR_UNSET), I(thing), T(name));
 	if (strcmp(name, "value") == 0)
 		RUN(Q(BOARD_VALUE), T(json_string_value(value)), I(thing));
+	if (strcmp(name, "title") == 0)
+		project_title(tx, thing, json_is_string(value) ? json_string_value(value) : "");
 	project_ranked(tx, thing, name, value);
 }
 
@@ -299,10 +305,13 @@ static void project_finish(struct tx *tx, json_t *e)
 		return;
 	into_done(tx, e, task_of(e), event_text(e, "task"));
 	project_day(tx, e, "done", 1);
+	project_wanted(tx, e);
 	unblocks = (int64_t)json_array_size(json_object_get(e, "unblocks"));
 	project_day(tx, e, "unblocked", unblocks);
-	if (unblocks)
-		RUN(Q(GRANT_UNBLOCKS), I(unblocks), I(event_int(e, "token")));
+	if (!unblocks)
+		return;
+	RUN(Q(GRANT_UNBLOCKS), I(unblocks), I(event_int(e, "token")));
+	RUN(Q(BOARD_UNBLOCKED), I(unblocks), I(task_of(e)));
 }
 
 static void project_handover(struct tx *tx, json_t *e)
@@ -506,6 +515,7 @@ static const struct {
 	{ "repo-removed", project_thing_removed },
 	{ "goal", project_thing },
 	{ "goal-removed", project_thing_removed },
+	{ "duplicate", project_duplicate },
 	{ "mark", project_mark },
 	{ "offer", project_import },
 	{ "withdraw", project_unpublish },

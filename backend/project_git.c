@@ -108,7 +108,8 @@ void project_told(struct tx *tx, json_t *e)
 {
 	char op[NAME_BUFFER + 16];
 
-	(void)snprintf(op, sizeof(op), "claim %s", event_text(e, "task"));
+	(void)snprintf(op, sizeof(op), "%.15s %s",
+		       *event_text(e, "op") ? event_text(e, "op") : "claim", event_text(e, "task"));
 	tell(tx, e, json_object_get(e, "session_id"), json_object_get(e, "why"));
 	RUN(Q(REFUSAL_ADD), I(event_int(e, "seq")), I(event_int(e, "session_id")),
 	    I(event_int(e, "at")), T("WARNING"), T(op));

@@ -42,6 +42,14 @@ void project_action_done(struct tx *tx, json_t *e);
 void project_action_closed(struct tx *tx, json_t *e);
 void project_action_gone(struct tx *tx, json_t *e);
 
+/* project_goal.c: goals, and what was drafted twice. */
+/* What the task is called; "": nothing, or it is gone. */
+void project_title(struct tx *tx, int64_t task, const char *title);
+/* A draft looks like other tasks. */
+void project_duplicate(struct tx *tx, json_t *e);
+/* A task was finished: did a goal want it? */
+void project_wanted(struct tx *tx, const json_t *e);
+
 /* project_git.c: what was seen in repositories. */
 void project_commit(struct tx *tx, json_t *e);
 void project_scan(struct tx *tx, json_t *e);

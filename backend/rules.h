@@ -71,8 +71,16 @@ int rules_fresh(struct tx *tx, const struct change *c, const struct task *t,
 		const struct session *s);
 /* json: [repository's id, its name, its head] of each repository. */
 json_t *rules_heads(struct tx *tx);
-/* Put WHY, whose first line is "TIME WORD OPERATION", into the session's `why`; an event. */
-int rules_tell(struct tx *tx, const struct session *s, const char *task, const char *why);
+/* S is told TEXT in its `why`, though OP ("claim") on T is done; an event. 0, or an error. */
+int rules_warn(struct tx *tx, const struct change *c, const struct session *s, const struct task *t,
+	       const char *op, const char *text);
+/*
+ * Is what T asks for the work of another task, called TITLE (NULL: as its title is)? 0: no, or who asks
+ * is told, in the session's `why` or in the result's; or refused with EEXIST, as control/dedup says.
+ */
+int rules_dedup(struct tx *tx, const struct change *c, const struct task *t, const char *title);
+/* The same, of a task that is there: what it looks like, a line each, into the result. 0, or an error. */
+int rules_dedup_report(struct tx *tx, const struct task *t);
 /*
  * Which incidents is the commit a part of, whose event has been emitted? Emits them.
  * REPO: its repository.

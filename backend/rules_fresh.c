@@ -60,22 +60,23 @@ int rule_base(struct tx *tx, const struct change *c)
 
 /* --- what becomes of it --- */
 
-int rules_tell(struct tx *tx, const struct session *s, const char *task, const char *why)
+static int tell(struct tx *tx, const struct session *s, const char *task, const char *op,
+		const char *why)
 {
 	return tx_emit(tx, "warned",
-		       json_pack("{s:s,s:s,s:I,s:s}", "task", task, "session", s->name,
-				 "session_id", (json_int_t)s->id, "why", why));
+		       json_pack("{s:s,s:s,s:s,s:I,s:s}", "task", task, "op", op, "session",
+				 s->name, "session_id", (json_int_t)s->id, "why", why));
 }
 
-static int warn(struct tx *tx, const struct change *c, const struct session *s,
-		const struct task *t, const char *text)
+int rules_warn(struct tx *tx, const struct change *c, const struct session *s, const struct task *t,
+	       const char *op, const char *text)
 {
 	AUTO_BUF struct buf why = BUF_INIT;
 	char when[TIME_TEXT];
 
-	buf_line(&why, "%s WARNING %s", time_text(tx->wall, when), c->op ? c->op : "claim");
+	buf_line(&why, "%s WARNING %s", time_text(tx->wall, when), c->op ? c->op : op);
 	buf_str(&why, text);
-	return why.err ? tx_fail(tx, why.err) : rules_tell(tx, s, t->name, buf_text(&why));
+	return why.err ? tx_fail(tx, why.err) : tell(tx, s, t->name, op, buf_text(&why));
 }
 
 static int stale(struct tx *tx, const struct change *c, const struct task *t,
@@ -97,7 +98,7 @@ static int stale(struct tx *tx, const struct change *c, const struct task *t,
 		news->repo.name, made.subject, made.how);
 	if (!warns)
 		return err;
-	err = warn(tx, c, s, t, buf_text(&tx->result->why));
+	err = rules_warn(tx, c, s, t, "claim", buf_text(&tx->result->why));
 	buf_clear(&tx->result->why);
 	return err;
 }
@@ -121,7 +122,7 @@ static int unseen(struct tx *tx, const struct change *c, const struct task *t,
 
 	buf_line(&text, "whether %s is fresh is unknown: %s", t->name, c->n ? c->text : "?");
 	buf_line(&text, "next: look at the repository yourself before you write");
-	return warn(tx, c, s, t, buf_text(&text));
+	return rules_warn(tx, c, s, t, "claim", buf_text(&text));
 }
 
 /* Mostly nobody has committed anything: one statement finds that out. */

@@ -255,8 +255,21 @@ static void import_keep(struct import *im, const json_t *upstream)
 		(void)json_object_set_new(im->fields, "imported", json_string(now));
 }
 
+/* What was published in bulk is not refused, and nobody is told but who imports. */
+static int import_looks_like(struct import *im, int err, int published)
+{
+	struct task t;
+
+	if (err || !published)
+		return err;
+	if (read_task(im->tx->db, im->tx->result->id, &t) <= 0)
+		return tx_fail(im->tx, -EIO);
+	return rules_dedup_report(im->tx, &t);
+}
+
 static int import_emit(struct import *im)
 {
+	int published = strcmp(event_text(im->body, "to"), "ready") == 0;
 	int quiet = im->task.id && !json_object_size(im->fields) &&
 		    !json_object_get(im->body, "needs") && !json_object_get(im->body, "added") &&
 		    !*event_text(im->body, "to");
@@ -270,7 +283,7 @@ static int import_emit(struct import *im)
 		(void)json_object_set_new(im->body, "task_id", json_integer(im->task.id));
 	(void)json_object_set_new(im->body, "uid", json_integer(im->tx->owner));
 	im->tx->result->id = im->task.id ? im->task.id : im->tx->seq + 1;
-	return tx_emit(im->tx, "import", im->body);
+	return import_looks_like(im, tx_emit(im->tx, "import", im->body), published);
 }
 
 static int import_record(struct import *im)

@@ -440,13 +440,21 @@ static int is_fed(const struct field *f)
 	return f->type == FIELD_ANSWER || (f->of == THING_PROBE && strcmp(f->name, "feed") == 0);
 }
 
+/* What is published under one title and then gets another is looked at as when it was published. */
+static int is_retitled(const struct change *c, const struct target *t, const char *text)
+{
+	return text && c->of == THING_TASK && t->task.state == TASK_PUBLISHED &&
+	       strcmp(c->field, "title") == 0;
+}
+
 static int set_plain(struct tx *tx, const struct change *c, const struct target *t,
 		     const char *text)
 {
 	AUTO_FREE char *old = tx_attr(tx->db, c->thing, c->field);
-	int err = 0;
+	int news = old ? !text || is_fed(t->field) || strcmp(old, text) != 0 : text != NULL;
+	int err = news && is_retitled(c, t, text) ? rules_dedup(tx, c, &t->task, text) : 0;
 
-	if (old ? !text || is_fed(t->field) || strcmp(old, text) != 0 : text != NULL)
+	if (!err && news)
 		err = emit_set(tx, c, t, text ? json_string(text) : json_null());
 	if (!err && text && strcmp(c->field, "outcome") == 0 && ends_session(text))
 		err = rule_end(tx, c);

@@ -62,8 +62,9 @@ int rule_publish(struct tx *tx, const struct change *c)
 		return err;
 	if (t.state != TASK_IDEA)
 		return refuse_column(tx, &t, "only an idea can be published");
+	err = rules_dedup(tx, c, &t, NULL);
 	tx->result->id = t.id;
-	return tx_emit(tx, "publish", rules_body(tx, &t));
+	return err ? err : tx_emit(tx, "publish", rules_body(tx, &t));
 }
 
 int rule_unpublish(struct tx *tx, const struct change *c)
@@ -122,6 +123,7 @@ int rule_reopen(struct tx *tx, const struct change *c)
 		return err;
 	if (t.state != TASK_DONE)
 		return refuse_column(tx, &t, "only a finished task can be reopened");
+	err = rules_dedup(tx, c, &t, NULL);
 	tx->result->id = t.id;
-	return tx_emit(tx, "reopen", rules_body(tx, &t));
+	return err ? err : tx_emit(tx, "reopen", rules_body(tx, &t));
 }

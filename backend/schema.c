@@ -303,8 +303,36 @@ static const char version_8[] =
 							   " WHERE NOT EXISTS(SELECT 1 FROM ends e WHERE e.session = n.session AND e.seq < n.id))"
 							   "INSERT INTO messages SELECT session, id, 0, -1, at FROM heard WHERE nth <= 250;";
 
+/* Titles by their words; what was drafted twice; what became of each task, for goals. */
+static const char version_9[] =
+	/* key: the words, as title_key makes them; of tasks that are there and have one */
+	"CREATE TABLE titles(task INTEGER PRIMARY KEY, key TEXT NOT NULL) STRICT;"
+	"CREATE INDEX titles_key ON titles(key, task);"
+	"CREATE TABLE title_words(word TEXT NOT NULL, task INTEGER NOT NULL, PRIMARY KEY(word, task)) STRICT, WITHOUT ROWID;"
+	"INSERT INTO titles SELECT a.thing, title_key(a.value) FROM attrs a JOIN tasks t ON t.id = a.thing AND t.gone = 0"
+	" WHERE a.name = 'title' AND title_key(a.value) <> '';"
+	"INSERT INTO title_words WITH RECURSIVE words(task, word, rest) AS (SELECT task, '', key || ' ' FROM titles UNION ALL"
+	" SELECT task, substr(rest, 1, instr(rest, ' ') - 1), substr(rest, instr(rest, ' ') + 1) FROM words WHERE rest <> '')"
+	" SELECT word, task FROM words WHERE word <> '';"
+	"CREATE INDEX artifacts_name ON artifacts(name, task);"
+	/* task looked like other when it was to be published */
+	"CREATE TABLE duplicates(task INTEGER NOT NULL, other INTEGER NOT NULL, at INTEGER NOT NULL,"
+	" refused INTEGER NOT NULL, PRIMARY KEY(task, other)) STRICT, WITHOUT ROWID;"
+	/* how often it was reopened; tasks that could be begun by it; when it was done last */
+	"ALTER TABLE board ADD COLUMN reopened INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE board ADD COLUMN unblocked INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE board ADD COLUMN done_at INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE board SET reopened = e.n FROM (SELECT task, count(*) AS n FROM events WHERE task > 0"
+	" AND json_extract(line, '$.event') = 'reopen' GROUP BY task) AS e WHERE board.task = e.task;"
+	"UPDATE board SET unblocked = g.n FROM (SELECT task, sum(unblocks) AS n FROM grants GROUP BY task) AS g"
+	" WHERE board.task = g.task;"
+	"UPDATE board SET done_at = e.at FROM (SELECT task, max(seq), coalesce(json_extract(line, '$.done_at'), json_extract(line, '$.at')) AS at"
+	" FROM events WHERE json_extract(line, '$.event') IN ('finish', 'import') AND json_extract(line, '$.to') = 'done'"
+	" GROUP BY task) AS e WHERE board.task = e.task;";
+
 static const char *const migrations[] = {
-	version_1, version_2, version_3, version_4, version_5, version_6, version_7, version_8,
+	version_1, version_2, version_3, version_4, version_5,
+	version_6, version_7, version_8, version_9,
 };
 
 #define RANKED 6 /* since this version tasks have a rank */
@@ -379,6 +407,7 @@ int schema_clear(struct db *db)
 		"DELETE FROM incident_commits; DELETE FROM journal; DELETE FROM refusals;"
 		"DELETE FROM actions; DELETE FROM action_log;"
 		"DELETE FROM grades; DELETE FROM lines; DELETE FROM reverts; DELETE FROM days;"
+		"DELETE FROM titles; DELETE FROM title_words; DELETE FROM duplicates;"
 		"DELETE FROM tags; DELETE FROM marks; DELETE FROM rewards; DELETE FROM arms; DELETE FROM picks;"
 		"DELETE FROM messages;"
 		"DELETE FROM meta WHERE key <> 'copy';");

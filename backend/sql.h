@@ -513,6 +513,45 @@ SQL(MESSAGES_BY_UID, "SELECT count(*) FROM messages WHERE session = ?1 AND sende
 SQL(FOLLOW_NEWS, "SELECT session FROM messages WHERE id > ?1 AND id <= ?2 UNION SELECT json_extract(line, '$.session_id') FROM events"
     " WHERE seq > ?1 AND seq <= ?2 AND instr(line, '\"event\":\"end\"') AND json_extract(line, '$.event') = 'end'")
 
+/* titles, and what is drafted twice. Of what is common the newest alone are looked at, so that no title costs more. */
+#define SEEN_MAX "256"
+SQL(TITLE_OF, "SELECT key FROM titles WHERE task = ?")
+SQL(TITLE_SET, "INSERT OR REPLACE INTO titles(task, key) VALUES(?, ?)")
+SQL(TITLE_UNSET, "DELETE FROM titles WHERE task = ?")
+SQL(TITLE_WORD_ADD, "INSERT OR IGNORE INTO title_words(word, task) VALUES(?, ?)")
+SQL(TITLE_WORD_REMOVE, "DELETE FROM title_words WHERE word = ? AND task = ?")
+SQL(TITLE_WORD_COUNT, "SELECT count(*) FROM (SELECT 1 FROM title_words WHERE word = ? LIMIT " SEEN_MAX ")")
+SQL(TITLES_SAME, "SELECT task FROM titles WHERE key = ?1 AND task <> ?2 ORDER BY task DESC LIMIT " SEEN_MAX)
+SQL(TITLES_WITH, "SELECT w.task, t.key FROM title_words w CROSS JOIN titles t ON t.task = w.task WHERE w.word = ?1 AND w.task <> ?2"
+    " ORDER BY w.task DESC LIMIT " SEEN_MAX)
+SQL(ARTIFACT_ALSO, "SELECT task FROM artifacts WHERE name = ?1 AND task <> ?2 ORDER BY task DESC LIMIT " SEEN_MAX)
+/* Those that have all ?3 artifacts of ?1, of which ?2 is one, and no more; with their titles. */
+SQL(ARTIFACTS_SAME, "SELECT s.task, t.key FROM (SELECT task FROM artifacts WHERE name = ?2 AND task <> ?1 ORDER BY task DESC LIMIT " SEEN_MAX ") s"
+    " CROSS JOIN titles t ON t.task = s.task WHERE (SELECT count(*) FROM (SELECT 1 FROM artifacts WHERE task = s.task LIMIT ?3 + 1)) = ?3"
+    " AND NOT EXISTS(SELECT 1 FROM artifacts m WHERE m.task = ?1 AND NOT EXISTS(SELECT 1 FROM artifacts o WHERE o.task = s.task AND o.name = m.name))")
+SQL(NEED_IS, "SELECT 1 FROM needs WHERE task = ? AND need = ?")
+SQL(DUPLICATE_ADD, "INSERT INTO duplicates(task, other, at, refused) VALUES(?1, ?2, ?3, ?4)"
+    " ON CONFLICT(task, other) DO UPDATE SET refused = max(refused, ?4)")
+SQL(DUPLICATE_IS, "SELECT 1 FROM duplicates WHERE task = ? AND other = ? AND refused >= ?")
+SQL(DUPLICATES_COUNT, "SELECT count(DISTINCT task) FROM duplicates")
+/* of these, those that are not on the board (any more) */
+SQL(DUPLICATES_STOPPED, "SELECT count(DISTINCT d.task) FROM duplicates d JOIN board b ON b.task = d.task WHERE b.state IN (0, 3)")
+
+/* goals: what they want has their tag */
+#define GOAL_TAG_OF(g) "coalesce((SELECT value FROM attrs WHERE thing = " g ".id AND name = 'tag'), " g ".name)"
+SQL(GOAL_TAG, "SELECT " GOAL_TAG_OF("g") " FROM things g WHERE g.id = ? AND g.gone = 0")
+SQL(GOAL_WANTS, "SELECT 1 FROM tags x JOIN things g ON g.kind = 7 AND g.gone = 0 AND x.tag = " GOAL_TAG_OF("g") " WHERE x.task = ? LIMIT 1")
+/*
+ * Of the tasks tagged ?1: all, ideas, ready, claimed, done; times reopened, tasks unblocked; the value of those done, and of all;
+ * when the last was done. In one walk that works out the column of each once: there may be 10,000.
+ */
+SQL(GOAL_PROGRESS, "SELECT count(*), sum(b.state = 0), sum(b.col = 2), sum(b.token > 0), sum(b.state = 2), sum(b.reopened), sum(b.unblocked),"
+    " printf('%.12g', sum(CASE WHEN b.state = 2 THEN b.value ELSE 0.0 END)), printf('%.12g', sum(b.value)), max(b.done_at)"
+    " FROM tags x CROSS JOIN board b ON b.task = x.task WHERE x.tag = ?1 AND b.state <> 3")
+SQL(BOARD_REOPENED, "UPDATE board SET reopened = reopened + 1 WHERE task = ?")
+SQL(BOARD_UNBLOCKED, "UPDATE board SET unblocked = unblocked + ? WHERE task = ?")
+SQL(BOARD_DONE_AT, "UPDATE board SET done_at = ? WHERE task = ?")
+
 /* lanes */
 #define LANE_COLUMNS "SELECT l.id, l.name, coalesce((SELECT value FROM attrs WHERE thing = l.id AND name = 'kind'), 'once')," \
 	" coalesce((SELECT value FROM attrs WHERE thing = l.id AND name = 'limit'), '')," \
@@ -635,7 +674,8 @@ SQL(STATUS_CLAIMS, "SELECT g.name, coalesce(s.name, '-'), g.touched FROM grants 
 /* the whole state, for hashing and checking */
 SQL(DUMP_TASKS,
     "SELECT t.id || '|' || t.name || '|' || t.uid || '|' || t.drafter || '|' || t.created || '|' || t.changed || '|' || t.gone"
-    " || '|' || b.state || '|' || b.token || '|' || b.unmet || '|' || b.conflicts || '|' || b.hold || '|' || b.value || '|' || b.worth || '|' || b.offer || '|' || b.lane || '|' || b.let_go || '|' || b.family FROM tasks t JOIN board b ON b.task = t.id ORDER BY t.id")
+    " || '|' || b.state || '|' || b.token || '|' || b.unmet || '|' || b.conflicts || '|' || b.hold || '|' || b.value || '|' || b.worth || '|' || b.offer || '|' || b.lane || '|' || b.let_go || '|' || b.family"
+    " || '|' || b.reopened || '|' || b.unblocked || '|' || b.done_at FROM tasks t JOIN board b ON b.task = t.id ORDER BY t.id")
 SQL(DUMP_FINISHED,
     "SELECT task || '|' || token || '|' || session || '|' || at || '|' || due FROM finished ORDER BY task")
 SQL(DUMP_ATTRS,
@@ -672,6 +712,9 @@ SQL(DUMP_MESSAGES, "SELECT session || '|' || id || '|' || sender || '|' || uid |
 SQL(DUMP_REVERTS, "SELECT oid || '|' || cid FROM reverts ORDER BY oid, cid")
 SQL(DUMP_DAYS, "SELECT day || '|' || what || '|' || n FROM days ORDER BY day, what")
 SQL(DUMP_TAGS, "SELECT tag || '|' || task FROM tags ORDER BY tag, task")
+SQL(DUMP_TITLES, "SELECT task || '|' || key FROM titles ORDER BY task")
+SQL(DUMP_TITLE_WORDS, "SELECT word || '|' || task FROM title_words ORDER BY word, task")
+SQL(DUMP_DUPLICATES, "SELECT task || '|' || other || '|' || at || '|' || refused FROM duplicates ORDER BY task, other")
 SQL(DUMP_MARKS, "SELECT session || '|' || printf('%.17g', value) FROM marks ORDER BY session")
 SQL(DUMP_REWARDS, "SELECT idx || '|' || session || '|' || lane || '|' || printf('%.17g', value) FROM rewards ORDER BY idx")
 SQL(DUMP_ARMS, "SELECT lane || '|' || n || '|' || printf('%.17g', total) || '|' || printf('%.17g', weight) || '|' || printf('%.17g', sum) || '|' || idx FROM arms ORDER BY lane")

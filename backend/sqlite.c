@@ -9,6 +9,7 @@
 
 #include <sqlite3.h>
 
+#include "backend/alike.h"
 #include "backend/clean.h"
 #include "backend/overlap.h"
 #include "backend/sqlite.h"
@@ -94,6 +95,17 @@ static void sql_overlaps(sqlite3_context *ctx, int n, sqlite3_value **v)
 	sqlite3_result_int(ctx, a && b && artifact_overlap(a, b));
 }
 
+/* title_key(text): the words of a title, as backend/alike.h makes them. */
+static void sql_title_key(sqlite3_context *ctx, int n, sqlite3_value **v)
+{
+	const char *title = (const char *)sqlite3_value_text(v[0]);
+	char key[ALIKE_KEY];
+
+	(void)n;
+	(void)alike_key(title ? title : "", key);
+	sqlite3_result_text(ctx, key, -1, SQLITE_TRANSIENT);
+}
+
 static const char *const pragmas[] = {
 	[DB_WRITE] = "PRAGMA synchronous=FULL;"
 		     "PRAGMA wal_autocheckpoint=1000; PRAGMA journal_size_limit=8388608;"
@@ -114,6 +126,9 @@ static int db_prepare_connection(struct db *db, enum db_mode mode)
 	(void)sqlite3_limit(db->conn, SQLITE_LIMIT_ATTACHED, 1);
 	rc = sqlite3_create_function(db->conn, "overlaps", 2, flags, NULL, sql_overlaps, NULL,
 				     NULL);
+	if (!rc)
+		rc = sqlite3_create_function(db->conn, "title_key", 1, flags, NULL, sql_title_key,
+					     NULL, NULL);
 	return rc ? db_errno(rc) : db_script(db, pragmas[mode]);
 }
 

@@ -9,7 +9,7 @@ extern const struct node root_node;
 extern const struct node ideas_rows[], ready_rows[], blocked_rows[], claims_rows[], done_rows[];
 extern const struct node tasks_rows[], sessions_rows[], probes_rows[], archive_rows[],
 	control_rows[], lanes_rows[], lessons_rows[], repos_rows[], convergence_rows[],
-	stats_rows[], actions_rows[];
+	stats_rows[], actions_rows[], goals_rows[];
 extern const struct node wait_rows[], wait_messages_rows[];
 extern const struct dir_ops tasks_ops, sessions_ops, actions_ops;
 

@@ -183,6 +183,13 @@ static void decided(struct op *op, const struct change *c)
 		scan_decided(op->ll->fs->scan, c);
 }
 
+/* It was done, but there is something to be said to who has no session that keeps it. */
+static int is_warning(const struct change *c)
+{
+	return !c->result.err && c->result.why.n &&
+	       (c->kind == CHANGE_PUBLISH || c->kind == CHANGE_REOPEN || c->kind == CHANGE_SET);
+}
+
 static void op_decided(struct change *c)
 {
 	struct op *op = c->arg;
@@ -199,6 +206,8 @@ static void op_decided(struct change *c)
 	}
 	if (!c->result.err)
 		watch_decided(op->ll->fs->watch, c);
+	if (is_warning(c))
+		request_warn(&op->r, &c->result.why);
 	if (c->result.err) /* of a missing session the search knows more than the rules */
 		refuse(op, c->result.err,
 		       c->result.err == -ENOKEY && op->r.why.n ? &op->r.why : &c->result.why);

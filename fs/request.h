@@ -79,6 +79,9 @@ void request_why(struct request *r, int64_t session, struct buf *out);
 /* Remember that r was refused with ERR for WHY. */
 void request_note(struct request *r, int err, const struct buf *why);
 
+/* Remember what r was told although it was done. */
+void request_warn(struct request *r, const struct buf *why);
+
 struct why_table *why_new(void);
 void why_free(struct why_table *t);
 

@@ -93,6 +93,7 @@ static const struct node root_rows[] = {
 	DIR_OPS(ROW_SESSIONS, "sessions", 0777, sessions_rows, &sessions_ops),
 	THINGS_DIR(ROW_PROBES, "probes", 0775, THING_PROBE, probes_rows),
 	THINGS_DIR(ROW_LANES, "lanes", 0775, THING_LANE, lanes_rows),
+	THINGS_DIR(ROW_GOALS, "goals", 0775, THING_GOAL, goals_rows),
 	THINGS_DIR(ROW_REPOS, "repos", 0775, THING_REPO, repos_rows),
 	DIR(ROW_CONVERGENCE, "convergence", convergence_rows),
 	DIR(ROW_STATS, "stats", stats_rows),

@@ -208,6 +208,15 @@ enum row {
 	ROW_WAIT_MESSAGES = 361,
 	ROW_WAIT_MAILBOX = 362,
 
+	/* goals, and what is drafted twice */
+	ROW_GOALS = 390,
+	ROW_GOAL = 391,
+	ROW_GOAL_WEIGHT = 392,
+	ROW_GOAL_TAG = 393,
+	ROW_GOAL_PROGRESS = 394,
+	ROW_DEDUP = 395,
+	ROW_DEDUP_WINDOW = 396,
+
 	/* more of the top, and of sessions/ID; control/select */
 	ROW_NEXT = 400,
 	ROW_NEXT_WHY = 401,

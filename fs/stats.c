@@ -50,6 +50,9 @@ static int convergence_show(struct request *r, int64_t id, struct buf *out)
 	buf_line(out, "cost %s",
 		 gaps.with_cost ? duration_text(gaps.cost / 1000 * 1000, text) : "-");
 	buf_line(out, "cost-unknown %lld", (long long)(incidents - gaps.with_cost));
+	buf_line(out, "duplicates %lld", (long long)db_get(r->db, 0, Q(DUPLICATES_COUNT)));
+	buf_line(out, "duplicates-stopped %lld",
+		 (long long)db_get(r->db, 0, Q(DUPLICATES_STOPPED)));
 	return err;
 }
 
@@ -78,15 +81,16 @@ static void show_sums(struct request *r, const char *const *names, struct buf *o
 			 (long long)db_get(r->db, 0, Q(DAY_SUM), T(*names), I(day)));
 }
 
-/* NAME per session: ever, of the last seven days, of today. */
-static void show_ratio(struct request *r, const char *name, struct buf *out)
+/* NAME for each of OF (LABEL): ever, of the last seven days, of today. */
+static void show_ratio(struct request *r, const char *name, const char *of_name, const char *label,
+		       struct buf *out)
 {
 	const int64_t since[] = { 0, today(r) - 6, today(r) };
 
-	buf_printf(out, "%s-per-session", name);
+	buf_printf(out, "%s", label);
 	for (int i = 0; i < 3; i++) {
 		int64_t n = db_get(r->db, 0, Q(DAY_SUM), T(name), I(since[i]));
-		int64_t of = db_get(r->db, 0, Q(DAY_SUM), T("sessions"), I(since[i]));
+		int64_t of = db_get(r->db, 0, Q(DAY_SUM), T(of_name), I(since[i]));
 
 		if (of)
 			buf_printf(out, " %.2f", (double)n / (double)of);
@@ -117,18 +121,20 @@ static int motion_show(struct request *r, int64_t id, struct buf *out)
 
 	(void)id;
 	show_sums(r, names, out);
-	show_ratio(r, "commits", out);
+	show_ratio(r, "commits", "sessions", "commits-per-session", out);
 	buf_line(out, "events %lld", (long long)store_seq(r->fs->store));
 	return show_days(r, names, out);
 }
 
 static int outcome_show(struct request *r, int64_t id, struct buf *out)
 {
-	static const char *const names[] = { "sessions", "done", "unblocked", "reopened", NULL };
+	static const char *const names[] = { "sessions",  "done",     "done-wanted",
+					     "unblocked", "reopened", NULL };
 
 	(void)id;
 	show_sums(r, names, out);
-	show_ratio(r, "done", out);
+	show_ratio(r, "done", "sessions", "done-per-session", out);
+	show_ratio(r, "done-wanted", "done", "wanted-per-done", out);
 	return show_days(r, names + 1, out);
 }
 

@@ -5,6 +5,7 @@
  * with the session.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -93,18 +94,15 @@ static void why_put(struct why_table *t, struct why_key key, const char *text, i
 	HASH_ADD(hh, t->all, key, sizeof(w->key), w);
 }
 
-void request_note(struct request *r, int err, const struct buf *why)
+static void note(struct request *r, const char *word, const char *why)
 {
 	struct world *world = store_world(r->fs->store);
 	AUTO_BUF struct buf text = BUF_INIT;
 	int64_t seq = store_seq(r->fs->store);
 	char when[TIME_TEXT];
 
-	buf_line(&text, "%s %s %s", time_text(world->wall_ms(world), when), errno_text(err), r->op);
-	if (why && why->n)
-		buf_str(&text, buf_text(why));
-	else
-		buf_line(&text, "%s\nnext: see docs/tree.md, or README here", strerror(abs(err)));
+	buf_line(&text, "%s %s %s", time_text(world->wall_ms(world), when), word, r->op);
+	buf_str(&text, why);
 	if (text.err)
 		return;
 	if (r->actor.session)
@@ -112,6 +110,20 @@ void request_note(struct request *r, int err, const struct buf *why)
 	why_put(r->fs->why, key_of(0, r->uid, r->parent), buf_text(&text), seq);
 	if (r->actor.pid)
 		why_put(r->fs->why, key_of(0, r->uid, r->actor.pid), buf_text(&text), seq);
+}
+
+void request_note(struct request *r, int err, const struct buf *why)
+{
+	char plain[160];
+
+	(void)snprintf(plain, sizeof(plain), "%s\nnext: see docs/tree.md, or README here\n",
+		       strerror(abs(err)));
+	note(r, errno_text(err), why && why->n ? buf_text(why) : plain);
+}
+
+void request_warn(struct request *r, const struct buf *why)
+{
+	note(r, "WARNING", buf_text(why));
 }
 
 /* What was refused to a child of r's parent, or of r's process, or to itself: the last. */

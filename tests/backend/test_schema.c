@@ -141,6 +141,12 @@ Test(schema, a_file_that_is_no_database_is_refused_and_not_touched)
 
 /* --- older ones --- */
 
+/* What version 9 made. */
+#define DROP_9                                                               \
+	"DROP TABLE titles; DROP TABLE title_words; DROP TABLE duplicates;"  \
+	"DROP INDEX artifacts_name; ALTER TABLE board DROP COLUMN reopened;" \
+	"ALTER TABLE board DROP COLUMN unblocked; ALTER TABLE board DROP COLUMN done_at;"
+
 /* The store as version 3 had it: without what came since. */
 static void become_version_3(void)
 {
@@ -148,7 +154,7 @@ static void become_version_3(void)
 		"DROP TABLE tags; DROP TABLE marks; DROP TABLE rewards; DROP TABLE arms; DROP TABLE picks;"
 		"DROP INDEX board_next; DROP INDEX board_family; ALTER TABLE board DROP COLUMN let_go; ALTER TABLE board DROP COLUMN family; ALTER TABLE board DROP COLUMN worth; ALTER TABLE board DROP COLUMN offer;"
 		"ALTER TABLE board DROP COLUMN lane; ALTER TABLE grants DROP COLUMN lane;"
-		"DROP TABLE actions; DROP TABLE action_log;"
+		"DROP TABLE actions; DROP TABLE action_log;" DROP_9
 		"DROP TABLE journal; DROP TABLE lines; DROP TABLE refusals; DROP TABLE grades; DROP TABLE reverts;"
 		"DROP TABLE days; DROP TABLE messages; DROP INDEX grants_session; DROP INDEX board_value;"
 		"ALTER TABLE board DROP COLUMN value; ALTER TABLE grants DROP COLUMN worth;"
@@ -227,7 +233,30 @@ Test(schema, what_the_mount_has_to_say_of_older_events_is_in_the_mailboxes)
 	assert_ok(commit(&f, CHANGE_GRADE, .thing = s1, .as = s2, .field = "harm",
 			 .text = "0.4 nobody hears it\n"));
 	fixture_stop(&f);
-	run_on_file("DROP TABLE messages; PRAGMA user_version=7");
+	run_on_file("DROP TABLE messages; " DROP_9 "PRAGMA user_version=7");
+	cr_assert_eq(fixture_start(&f), 0, "%s", buf_text(&f.says));
+	assert_sound(&f);
+}
+
+Test(schema, a_store_of_version_8_becomes_the_newest_and_is_sound)
+{
+	int64_t s1 = fixture_session(&f, "s1");
+
+	(void)fixture_task(&f, "T", "a");
+	assert_ok(fixture_set(&f, "T", "title", "Fix the fix of a login"));
+	(void)fixture_task(&f, "gone", NULL);
+	assert_ok(fixture_set(&f, "gone", "title", "nothing"));
+	assert_ok(commit(&f, CHANGE_CANCEL, .name = "gone", .operator_ = 1));
+	(void)fixture_task(&f, "U", NULL);
+	assert_ok(fixture_set(&f, "U", "needs", "T"));
+	(void)fixture_hold(&f, s1, "T");
+	assert_ok(fixture_finish(&f, s1, "T"));
+	assert_ok(commit(&f, CHANGE_REOPEN, .name = "T"));
+	assert_ok(commit(
+		&f, CHANGE_IMPORT, .operator_ = 1,
+		.text = "{\"task\":\"old\",\"state\":\"done\",\"done\":\"2020-01-01T00:00:00Z\"}"));
+	fixture_stop(&f);
+	run_on_file(DROP_9 "PRAGMA user_version=8");
 	cr_assert_eq(fixture_start(&f), 0, "%s", buf_text(&f.says));
 	assert_sound(&f);
 }

@@ -210,6 +210,21 @@ class Answer(Recipe):
         self.assertEqual((self.m.ls("claims"), self.m.ls("ready")), ([], ["probe.p"]))
 
 
+class Propose(Recipe):
+    def test_a_new_idea_is_published(self):
+        self.assertEqual(self.recipe("propose", "fix-login", "Fix the login page", "src/a.c"), (0, ""))
+        self.assertEqual(self.m.column("fix-login"), "ready")
+        self.assertEqual(self.m.read("tasks", "fix-login", "artifacts"), "src/a.c\n")
+
+    def test_one_that_somebody_had_is_dropped_and_his_is_named(self):
+        for mode in ("warn", "refuse"):
+            self.m.write(f"{mode}\n", "control", "dedup")
+            first, again = f"fix-{mode}", f"mend-{mode}"
+            self.assertEqual(self.recipe("propose", first, f"Fix the login, {mode}"), (0, ""))
+            self.assertEqual(self.recipe("propose", again, f"{mode}: fix login"), (1, f"{first}\n"))
+            self.assertNotIn(again, self.m.ls("tasks"))
+
+
 class Feed(Recipe):
     def test_what_was_collected_is_the_feed(self):
         self.built_in("cross-repo-supply")
