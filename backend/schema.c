@@ -238,6 +238,11 @@ static const char version_6[] =
 	"CREATE INDEX board_family ON board(family, token) WHERE family <> '' AND token > 0;"
 	"CREATE INDEX board_next ON board(col, offer, lane, worth DESC, task);"
 	"ALTER TABLE grants ADD COLUMN lane TEXT NOT NULL DEFAULT '';"
+	/* how much of what was recommended a claim took; NULL: there was no choice */
+	"ALTER TABLE grants ADD COLUMN chosen REAL;"
+	"UPDATE grants SET chosen = min(1.0, max(0.0, coalesce(worth, 0.0)) / best) WHERE best > 0;"
+	"ALTER TABLE grants DROP COLUMN best;"
+	"DROP INDEX board_value;"
 	/* the whole grade of a session that has ended */
 	"CREATE TABLE marks(session INTEGER PRIMARY KEY, value REAL NOT NULL) STRICT;"
 	/* what a session in a lane came to; idx counts them all */

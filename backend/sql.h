@@ -168,7 +168,7 @@ SQL(IDLE_ALL,
 SQL(GRANT, "SELECT g.token, g.task, g.name, g.session, coalesce(s.name, '-'), g.uid, g.pid, g.since,"
     " g.ttl, g.ended, g.how, g.expires, g.renewed, g.touched,"
     " g.start, g.boot, g.lock, g.acted FROM grants g LEFT JOIN sessions s ON s.id = g.session WHERE g.token = ?")
-SQL(GRANT_ADD, "INSERT INTO grants(token, task, name, session, uid, pid, since, ttl, expires, renewed, touched, acted, start, boot, lock, worth, best, lane)"
+SQL(GRANT_ADD, "INSERT INTO grants(token, task, name, session, uid, pid, since, ttl, expires, renewed, touched, acted, start, boot, lock, worth, chosen, lane)"
     " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?7, ?10, ?11, ?12, ?13, CAST(nullif(?14, '') AS REAL), CAST(nullif(?15, '') AS REAL), ?16)")
 SQL(GRANT_UNBLOCKS, "UPDATE grants SET unblocks = ? WHERE token = ?")
 SQL(GRANT_KEEP, "UPDATE grants SET expires = ?, renewed = ? WHERE token = ?")
@@ -366,8 +366,6 @@ SQL(DAY_UP, "INSERT INTO days(day, what, n) VALUES(?1, ?2, ?3) ON CONFLICT(day, 
 SQL(DAY_SUM, "SELECT coalesce(sum(n), 0) FROM days WHERE what = ? AND day >= ?")
 SQL(DAYS_SINCE, "SELECT day, what, n FROM days WHERE day >= ? ORDER BY day DESC, what")
 SQL(BOARD_VALUE, "UPDATE board SET value = CAST(coalesce(?1, '0') AS REAL) WHERE task = ?2")
-/* numbers as text: a conversion that lacks memory must fail here, not when it is read */
-SQL(BEST_READY, "SELECT CAST(b.value AS TEXT), t.name FROM board b JOIN tasks t ON t.id = b.task WHERE b.col = 2 AND b.value > 0 ORDER BY b.value DESC LIMIT 1")
 /* Tasks that need ?1 and nothing else that is not done; not those that the session ?2 drafted. */
 SQL(UNBLOCKED_BY, "SELECT t.name FROM needs n CROSS JOIN board b ON b.task = n.task CROSS JOIN tasks t ON t.id = n.task"
     " WHERE n.need = ?1 AND b.unmet = 1 AND b.state = 1 AND (?2 = 0 OR t.drafter <> ?2) ORDER BY t.name LIMIT 100")
@@ -387,8 +385,7 @@ SQL(DEEDS, "WITH mine AS (SELECT g.*, EXISTS(SELECT 1 FROM tasks t WHERE t.id = 
     " each AS (SELECT count(*) AS claims, max(how = 'finished' AND NOT own) AS finished,"
     " max(CASE WHEN how = 'finished' AND NOT own THEN max(coalesce(worth / CAST(?2 AS REAL), 1.0), 0.0) END) AS units,"
     " max(CASE WHEN own THEN 0 ELSE unblocks END) AS unblocks, sum(how IN ('expired', 'broken')) AS lost,"
-    " max(coalesce(best, 0) > 0) AS choice,"
-    " avg(CASE WHEN best > 0 THEN min(1.0, max(0.0, coalesce(worth, 0.0)) / best) END) AS share,"
+    " max(chosen IS NOT NULL) AS choice, avg(chosen) AS share,"
     " max(how = 'finished' AND own) AS own FROM mine GROUP BY name)"
     " SELECT coalesce(sum(claims), 0), coalesce(sum(finished), 0), CAST(coalesce(sum(units), 0.0) AS TEXT), coalesce(sum(unblocks), 0),"
     " coalesce(sum(lost), 0), coalesce(sum(choice), 0), CAST(coalesce(sum(share), 0.0) AS TEXT), coalesce(sum(own), 0) FROM each")
@@ -694,7 +691,7 @@ SQL(DUMP_LOCKS,
     " || '|' || since FROM locks ORDER BY token")
 SQL(DUMP_GRANTS,
     "SELECT token || '|' || task || '|' || name || '|' || session || '|' || uid || '|' || pid || '|' || since || '|' || ttl"
-    " || '|' || ended || '|' || finish || '|' || how || '|' || reported || '|' || superseded || '|' || start || '|' || boot || '|' || (lock > 0) || '|' || unblocks || '|' || lane FROM grants ORDER BY token")
+    " || '|' || ended || '|' || finish || '|' || how || '|' || reported || '|' || superseded || '|' || start || '|' || boot || '|' || (lock > 0) || '|' || unblocks || '|' || lane || '|' || coalesce(printf('%.17g', chosen), '') FROM grants ORDER BY token")
 SQL(DUMP_COMMITS, "SELECT id || '|' || repo || '|' || oid || '|' || at || '|' || author || '|' || author_at || '|' || subject || '|' || session"
     " || '|' || session_id || '|' || how || '|' || patch || '|' || loose || '|' || first || '|' || uncovered FROM commits ORDER BY id")
 SQL(DUMP_COMMIT_PATHS, "SELECT cid || '|' || stem || '|' || name || '|' || status || '|' || blob || '|' || size FROM commit_paths ORDER BY cid, name")

@@ -156,9 +156,9 @@ static void become_version_3(void)
 		"ALTER TABLE board DROP COLUMN lane; ALTER TABLE grants DROP COLUMN lane;"
 		"DROP TABLE actions; DROP TABLE action_log;" DROP_9
 		"DROP TABLE journal; DROP TABLE lines; DROP TABLE refusals; DROP TABLE grades; DROP TABLE reverts;"
-		"DROP TABLE days; DROP TABLE messages; DROP INDEX grants_session; DROP INDEX board_value;"
+		"DROP TABLE days; DROP TABLE messages; DROP INDEX grants_session;"
 		"ALTER TABLE board DROP COLUMN value; ALTER TABLE grants DROP COLUMN worth;"
-		"ALTER TABLE grants DROP COLUMN best; ALTER TABLE grants DROP COLUMN unblocks;"
+		"ALTER TABLE grants DROP COLUMN chosen; ALTER TABLE grants DROP COLUMN unblocks;"
 		"DROP TABLE commits; DROP TABLE commit_paths; DROP TABLE commit_holders;"
 		"DROP TABLE bases; DROP TABLE incidents; DROP TABLE incident_commits;"
 		"ALTER TABLE sessions DROP COLUMN told; DROP INDEX grants_ended;"
