@@ -30,6 +30,7 @@ enum field_type {
 	FIELD_LIMITS,	 /* `name number` lines */
 	FIELD_NEEDS,	 /* a list of tasks: tables of their own */
 	FIELD_ARTIFACTS, /* a list of artifacts: tables of their own */
+	FIELD_KEYWORDS,	 /* words or phrases, one a line */
 };
 
 struct field {

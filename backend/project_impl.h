@@ -33,6 +33,13 @@ void project_ranked(struct tx *tx, int64_t task, const char *field, const json_t
 /* Something about the goals was set: what the tasks they want are worth. */
 void project_goals(struct tx *tx);
 
+/* project_lesson.c: who was given which lesson, and what became of it. */
+void project_context(struct tx *tx, json_t *e);
+/* A field of a lesson was set. */
+void project_lesson(struct tx *tx, int64_t lesson, const char *field, const json_t *value);
+/* The whole grade of a session is MARK from now on; to be called before that is kept. */
+void project_lesson_mark(struct tx *tx, int64_t session, const char *mark);
+
 /* project_git.c: what was seen in repositories. */
 void project_commit(struct tx *tx, json_t *e);
 void project_scan(struct tx *tx, json_t *e);

@@ -144,6 +144,7 @@ Test(schema, a_file_that_is_no_database_is_refused_and_not_touched)
 static void become_version_3(void)
 {
 	run_on_file(
+		"DROP TABLE contexts; DROP TABLE context_sums; DROP TABLE firings; DROP TABLE effects; DROP TABLE lessons; DROP TABLE keywords;"
 		"DROP TABLE tags; DROP TABLE marks; DROP TABLE rewards; DROP TABLE arms; DROP TABLE picks;"
 		"DROP INDEX board_next; DROP INDEX board_family; ALTER TABLE board DROP COLUMN let_go; ALTER TABLE board DROP COLUMN family; ALTER TABLE board DROP COLUMN worth; ALTER TABLE board DROP COLUMN offer;"
 		"ALTER TABLE board DROP COLUMN lane; ALTER TABLE grants DROP COLUMN lane;"
