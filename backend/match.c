@@ -10,28 +10,38 @@
 #define PREFIX_MAX 63
 
 /*
- * A keyword hangs on its anchor: its first run of letters and digits. When a `*` follows, that is
- * the beginning of a word, else a whole one.
+ * A keyword hangs on its anchor: of its words in front of any `*` the one that the fewest other
+ * keywords have, so that no common word has many to try. Where the first word goes on with a `*`, the beginning of that.
  */
 struct keyword {
 	char *text;
 	size_t n, before, anchor; /* bytes in all; in front of the anchor; of the anchor */
 	int prefix;
 	int found;
-	int next; /* with the same anchor; -1: the last */
+	int next;  /* with the same anchor; -1: the last */
+	int alike; /* with the same hash of the whole text; -1: the last */
 };
 
 struct slot {
 	uint64_t hash;
-	int first; /* -1: free */
+	int first; /* FREE, or the first keyword; -1: none yet */
+	int uses;  /* keywords that have this word */
+};
+#define FREE (-2)
+
+/* Open addressing; a power of two of slots, more than twice what is in it. */
+struct table {
+	struct slot *slots;
+	size_t n;
 };
 
 struct matcher {
 	struct keyword *keywords;
 	int n, room;
-	struct slot *slots;
-	size_t nslots;	  /* a power of two, more than twice the anchors */
-	uint64_t lengths; /* bit N: there is an anchor that is a prefix of N bytes */
+	size_t words;	     /* of all keywords, at most */
+	struct table whole;  /* by the whole text */
+	struct table anchor; /* by the anchor; made by match_find */
+	uint64_t lengths;    /* bit N: there is an anchor that is a prefix of N bytes */
 };
 
 /* --- words --- */
@@ -88,72 +98,99 @@ void match_free(struct matcher *m)
 	for (int i = 0; i < m->n; i++)
 		free(m->keywords[i].text);
 	free(m->keywords);
-	free(m->slots);
+	free(m->whole.slots);
+	free(m->anchor.slots);
 	free(m);
 }
 
-/* Find the anchor of the folded text. 0 or -EINVAL. */
-static int anchor_find(struct keyword *k)
+/*
+ * The next word of the keyword behind its anchor (at first: 0 bytes at 0), in front of any `*` but
+ * for the first one's. 1, or 0: there is none.
+ */
+static int next_anchor(struct keyword *k)
 {
 	const char *s = k->text;
-	size_t end;
+	size_t at = k->before + k->anchor, end;
+	int first = !k->anchor;
 
-	while (k->before < k->n && !is_word((unsigned char)s[k->before]) && s[k->before] != '*')
-		k->before++;
-	end = k->before;
-	while (end < k->n && is_word((unsigned char)s[end]))
+	while (at < k->n && !is_word((unsigned char)s[at]) && s[at] != '*')
+		at++;
+	for (end = at; end < k->n && is_word((unsigned char)s[end]);)
 		end++;
-	k->anchor = end - k->before;
 	k->prefix = end < k->n && s[end] == '*';
-	if (k->prefix && k->anchor > PREFIX_MAX)
-		k->anchor = PREFIX_MAX;
-	return k->anchor ? 0 : -EINVAL;
+	if (end == at || (k->prefix && !first))
+		return 0;
+	k->before = at;
+	k->anchor = k->prefix && end - at > PREFIX_MAX ? PREFIX_MAX : end - at;
+	return 1;
 }
 
 int match_check(const char *line, size_t n)
 {
-	char text[KEYWORD_MAX];
+	char text[KEYWORD_MAX + 1];
 	struct keyword k = { .text = text };
 
 	if (n > KEYWORD_MAX)
 		return -E2BIG;
 	k.n = fold(line, n, text);
-	return anchor_find(&k);
+	return next_anchor(&k) ? 0 : -EINVAL;
 }
 
-static uint64_t anchor_hash(const struct keyword *k)
+static uint64_t hash_of(const char *s, size_t n, int prefix)
 {
 	uint64_t h = HASH_BEGIN;
 
-	for (size_t i = 0; i < k->anchor; i++)
-		h = hash_more(h, k->text[k->before + i]);
-	return hash_end(h, k->prefix);
+	for (size_t i = 0; i < n; i++)
+		h = hash_more(h, s[i]);
+	return hash_end(h, prefix);
 }
 
-static struct slot *slot_of(const struct matcher *m, uint64_t hash)
+static struct slot *slot_of(const struct table *t, uint64_t hash)
 {
-	size_t i = hash & (m->nslots - 1);
+	size_t i = hash & (t->n - 1);
 
-	while (m->slots[i].first >= 0 && m->slots[i].hash != hash)
-		i = (i + 1) & (m->nslots - 1);
-	return &m->slots[i];
+	while (t->slots[i].first != FREE && t->slots[i].hash != hash)
+		i = (i + 1) & (t->n - 1);
+	return &t->slots[i];
 }
 
-static int slots_grow(struct matcher *m)
+/* The slot of HASH, taken. */
+static struct slot *slot_take(const struct table *t, uint64_t hash)
 {
-	struct matcher bigger = { .nslots = m->nslots ? m->nslots * 2 : 256 };
+	struct slot *slot = slot_of(t, hash);
 
-	bigger.slots = tx_allocated(malloc(bigger.nslots * sizeof(*bigger.slots)));
-	if (!bigger.slots)
+	if (slot->first == FREE)
+		*slot = (struct slot){ .hash = hash, .first = -1 };
+	return slot;
+}
+
+/* An empty table for so many. 0 or -ENOMEM. */
+static int table_new(struct table *t, size_t room)
+{
+	size_t n = 256;
+
+	while (n <= 2 * room)
+		n *= 2;
+	*t = (struct table){ tx_allocated(malloc(n * sizeof(*t->slots))), n };
+	if (!t->slots)
 		return -ENOMEM;
-	for (size_t i = 0; i < bigger.nslots; i++)
-		bigger.slots[i].first = -1;
-	for (size_t i = 0; i < m->nslots; i++)
-		if (m->slots[i].first >= 0)
-			*slot_of(&bigger, m->slots[i].hash) = m->slots[i];
-	free(m->slots);
-	m->slots = bigger.slots;
-	m->nslots = bigger.nslots;
+	for (size_t i = 0; i < n; i++)
+		t->slots[i].first = FREE;
+	return 0;
+}
+
+static int table_grow(struct table *t)
+{
+	struct table bigger;
+	int err = table_new(&bigger, t->n);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < t->n; i++)
+		if (t->slots[i].first != FREE)
+			*slot_of(&bigger, t->slots[i].hash) = t->slots[i];
+	free(t->slots);
+	*t = bigger;
 	return 0;
 }
 
@@ -171,7 +208,7 @@ static int keywords_grow(struct matcher *m)
 
 static int grow(struct matcher *m)
 {
-	int err = (size_t)m->n * 2 >= m->nslots ? slots_grow(m) : 0;
+	int err = (size_t)m->n * 2 >= m->whole.n ? table_grow(&m->whole) : 0;
 
 	return !err && m->n == m->room ? keywords_grow(m) : err;
 }
@@ -179,7 +216,7 @@ static int grow(struct matcher *m)
 /* The same keyword among those of its slot; -1: none. */
 static int same(const struct matcher *m, int first, const struct keyword *k)
 {
-	for (int i = first; i >= 0; i = m->keywords[i].next)
+	for (int i = first; i >= 0; i = m->keywords[i].alike)
 		if (m->keywords[i].n == k->n && memcmp(m->keywords[i].text, k->text, k->n) == 0)
 			return i;
 	return -1;
@@ -190,31 +227,80 @@ int match_add(struct matcher *m, const char *line, size_t n)
 	char text[KEYWORD_MAX + 1];
 	struct keyword k = { .text = text };
 	struct slot *slot;
-	uint64_t hash;
-	int err = n > KEYWORD_MAX ? -E2BIG : 0, there;
+	int err = match_check(line, n), there;
 
-	k.n = err ? 0 : fold(line, n, text);
-	text[k.n] = 0;
-	if (!err)
-		err = anchor_find(&k);
 	if (!err)
 		err = grow(m);
 	if (err)
 		return err;
-	hash = anchor_hash(&k);
-	slot = slot_of(m, hash);
+	k.n = fold(line, n, text);
+	text[k.n] = 0;
+	slot = slot_take(&m->whole, hash_of(text, k.n, 0));
 	there = same(m, slot->first, &k);
 	if (there >= 0)
 		return there;
 	k.text = tx_allocated(strdup(text));
 	if (!k.text)
 		return -ENOMEM;
-	k.next = slot->first;
-	*slot = (struct slot){ hash, m->n };
-	if (k.prefix)
-		m->lengths |= UINT64_C(1) << k.anchor;
+	k.alike = slot->first;
+	slot->first = m->n;
+	m->words += k.n / 2 + 1;
 	m->keywords[m->n] = k;
 	return m->n++;
+}
+
+/* --- anchors --- */
+
+static struct slot *slot_of_anchor(const struct matcher *m, const struct keyword *k)
+{
+	return slot_take(&m->anchor, hash_of(k->text + k->before, k->anchor, k->prefix));
+}
+
+/* One use more of each word that could be an anchor. */
+static void count_words(struct matcher *m, struct keyword *k)
+{
+	k->before = k->anchor = 0;
+	while (next_anchor(k))
+		slot_of_anchor(m, k)->uses++;
+}
+
+static void hang(struct matcher *m, int number)
+{
+	struct keyword *k = &m->keywords[number], try, best = { .n = 0 };
+	struct slot *slot;
+	int least = 0;
+
+	try = *k;
+	try.before = try.anchor = 0;
+	while (next_anchor(&try)) {
+		int uses = slot_of_anchor(m, &try)->uses;
+
+		if (!least || uses < least) {
+			least = uses;
+			best = try;
+		}
+	}
+	slot = slot_of_anchor(m, &best);
+	*k = best;
+	k->next = slot->first;
+	slot->first = number;
+	if (k->prefix)
+		m->lengths |= UINT64_C(1) << k->anchor;
+}
+
+static int hang_all(struct matcher *m)
+{
+	int err;
+
+	free(m->anchor.slots);
+	m->anchor.slots = NULL;
+	m->lengths = 0;
+	err = table_new(&m->anchor, m->words);
+	for (int i = 0; !err && i < m->n; i++)
+		count_words(m, &m->keywords[i]);
+	for (int i = 0; !err && i < m->n; i++)
+		hang(m, i);
+	return err;
 }
 
 /* --- the text --- */
@@ -259,15 +345,19 @@ static int rest_fits(const struct text *t, size_t at, const char *k, const char 
 /* Does K stand there with its anchor at AT? */
 static int fits(const struct text *t, size_t at, const struct keyword *k)
 {
-	if (at < k->before || memcmp(t->p + at - k->before, k->text, k->before) != 0 ||
-	    at + k->anchor > t->n || memcmp(t->p + at, k->text + k->before, k->anchor) != 0)
+	size_t begin = at - k->before;
+
+	if (at < k->before || at + k->anchor > t->n ||
+	    memcmp(t->p + begin, k->text, k->before + k->anchor) != 0)
+		return 0;
+	if (begin && is_word((unsigned char)*k->text) && word_at(t, begin - 1))
 		return 0;
 	return rest_fits(t, at + k->anchor, k->text + k->before + k->anchor, k->text + k->n);
 }
 
 static void try_slot(struct matcher *m, const struct text *t, size_t at, uint64_t hash)
 {
-	const struct slot *slot = slot_of(m, hash);
+	const struct slot *slot = slot_of(&m->anchor, hash);
 
 	for (int i = slot->first; i >= 0; i = m->keywords[i].next)
 		if (!m->keywords[i].found)
@@ -294,7 +384,7 @@ int match_find(struct matcher *m, const char *text, size_t n)
 	AUTO_FREE char *folded = tx_allocated(malloc(n + 1));
 	struct text t = { folded, 0 };
 
-	if (!folded)
+	if (!folded || hang_all(m))
 		return -ENOMEM;
 	for (int i = 0; i < m->n; i++)
 		m->keywords[i].found = 0;
