@@ -149,7 +149,7 @@ static size_t rank(struct firing *f)
 		int matches = 0;
 
 		c->score = 0;
-		for (size_t k = c->first; k < c->first + c->n; k++)
+		for (size_t k = c->first; f->pairs && k < c->first + c->n; k++)
 			if (match_found(f->matcher, f->pairs[k])) {
 				c->score += f->rarity[f->pairs[k]];
 				matches = 1;

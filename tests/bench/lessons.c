@@ -50,7 +50,8 @@ static double read_ms(const struct teaching *t)
 
 int main(int argc, char **argv)
 {
-	int sessions = argc > 1 ? atoi(argv[1]) : 5000, lessons = argc > 2 ? atoi(argv[2]) : 300;
+	int sessions = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 5000,
+	    lessons = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 300;
 	const char *dropout = argc > 3 ? argv[3] : "0.2";
 	uint64_t seed = argc > 4 ? strtoull(argv[4], NULL, 10) : 7;
 	struct taught what[PLANTED];
