@@ -118,6 +118,14 @@ void buf_clear(struct buf *b)
 		b->p[0] = '\0';
 }
 
+void buf_drop(struct buf *b, size_t n)
+{
+	if (!n)
+		return;
+	b->n -= n;
+	memmove(b->p, b->p + n, b->n + 1);
+}
+
 void buf_free(struct buf *b)
 {
 	free(b->p);

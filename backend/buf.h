@@ -47,6 +47,9 @@ int buf_read(struct buf *b, int fd);
 /* Empty the text and keep the memory. err stays: a failure is never lost. */
 void buf_clear(struct buf *b);
 
+/* Remove the first N bytes of the text, which has as many. */
+void buf_drop(struct buf *b, size_t n);
+
 /* Free the memory and forget err: b is as from BUF_INIT. */
 void buf_free(struct buf *b);
 

@@ -45,6 +45,10 @@ enum change_kind {
 	CHANGE_JOURNAL,	  /* thing: a session; text: what it adds */
 	CHANGE_GRADE,	  /* thing: a session; field: a dimension; text: "0.8 reason" */
 	CHANGE_APPLY,	  /* thing: an incident, whose lesson is to be applied */
+	CHANGE_PERMIT, /* name: a key of actions/, for actor.session; thing: what has it already */
+	CHANGE_RESULT, /* thing: an action; text: what became of it; none: may it be written? */
+	CHANGE_WITHDRAW, /* name: a key of actions/, is to be free again */
+	CHANGE_MESSAGE,	 /* thing: a session; text: lines for it */
 	CHANGE_KINDS
 };
 

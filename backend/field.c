@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backend/action.h"
 #include "backend/clean.h"
 #include "backend/field.h"
 #include "backend/match.h"
@@ -101,6 +102,11 @@ static const struct field fields[] = {
 	{ THING_CONTROL, "select.asking", FIELD_DURATION, RIGHT_OWNER, NULL, 0, MS_DAY, "2m" },
 	{ THING_CONTROL, "select.calm", FIELD_DURATION, RIGHT_OWNER, NULL, 0, MS_DAY, "5m" },
 	{ THING_CONTROL, "select.refused", FIELD_DURATION, RIGHT_OWNER, NULL, 0, MS_DAY, "1m" },
+	{ THING_CONTROL, "actions-limit", FIELD_QUEUES, RIGHT_OWNER, NULL, 0, 0, NULL },
+	{ THING_CONTROL, "action-wait", FIELD_DURATION, RIGHT_OWNER, NULL, 100, 30 * MS_DAY,
+	  "15m" },
+	{ THING_CONTROL, "action-retention", FIELD_DURATION, RIGHT_OWNER, NULL, 1000, 3650 * MS_DAY,
+	  "30d" },
 	{ THING_CONTROL, "lessons.budget", FIELD_NUMBER, RIGHT_OWNER, NULL, 1024, 1048576,
 	  "32768" },
 	{ THING_CONTROL, "lessons.dropout", FIELD_NUMBER, RIGHT_OWNER, NULL, 0, 0.5, "0" },
@@ -125,7 +131,7 @@ const struct field *field_find(enum thing_kind of, const char *name)
 int field_is_list(const struct field *f)
 {
 	return f->type == FIELD_WORDS || f->type == FIELD_NEEDS || f->type == FIELD_ARTIFACTS ||
-	       f->type == FIELD_LIMITS || f->type == FIELD_REFS;
+	       f->type == FIELD_LIMITS || f->type == FIELD_REFS || f->type == FIELD_QUEUES;
 }
 
 static int say(int err, const char *sentence, const char **reason)
@@ -306,6 +312,22 @@ static int check_limits(const char *text, size_t n, const char **reason)
 	return 0;
 }
 
+static int check_queues(const char *text, size_t n, const char **reason)
+{
+	struct lines l = { text, text + n };
+	struct action_queue q;
+	const char *line;
+	size_t len;
+
+	while (lines_next(&l, &line, &len))
+		if (action_queue_parse(line, len, &q))
+			return say(
+				-EINVAL,
+				"each line is PREFIX NUMBER, the beginning of keys of actions/ and how many of these may be open",
+				reason);
+	return 0;
+}
+
 /* What every value must be, whatever its type. */
 static int check_bytes(const struct field *f, const char *text, size_t n, const char **reason)
 {
@@ -359,6 +381,8 @@ int field_check(const struct field *f, const char *text, size_t n, const char **
 		return check_refs(text, n, reason);
 	case FIELD_LIMITS:
 		return check_limits(text, n, reason);
+	case FIELD_QUEUES:
+		return check_queues(text, n, reason);
 	case FIELD_KEYWORDS:
 		return check_keywords(text, n, reason);
 	default:

@@ -28,6 +28,7 @@ enum field_type {
 	FIELD_REFS,	 /* branches, or patterns of them, one a line */
 	FIELD_WORDS,	 /* a list of names, one a line */
 	FIELD_LIMITS,	 /* `name number` lines */
+	FIELD_QUEUES,	 /* `prefix number` lines */
 	FIELD_NEEDS,	 /* a list of tasks: tables of their own */
 	FIELD_ARTIFACTS, /* a list of artifacts: tables of their own */
 	FIELD_KEYWORDS,	 /* words or phrases, one a line */

@@ -104,6 +104,13 @@ int fresh_news(struct db *db, int64_t task, const struct session *s, int64_t rep
 	return got;
 }
 
+int fresh_any(struct db *db, const struct session *s)
+{
+	int64_t one;
+
+	return db_int(db, &one, Q(FRESH_SINCE), I(s->id), T(s->name), I(THING_REPO));
+}
+
 int fresh_is_stale(struct db *db, int64_t task, const struct session *s)
 {
 	AUTO_ROWS *r = db_rows(db, Q(FRESH_REPOS), I(task), I(THING_REPO), I(s->id), T(s->name));

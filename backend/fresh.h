@@ -17,7 +17,9 @@ struct news {
 /* The first such commit in the repository REPO: 1 and *OUT, 0, -errno. */
 int fresh_news(struct db *db, int64_t task, const struct session *s, int64_t repo,
 	       struct news *out);
-/* Is there one in any repository? 1, 0, -errno. */
+/* Is there one at all, to whatever task? 1, 0, -errno. */
+int fresh_any(struct db *db, const struct session *s);
+/* Is there one to TASK in any repository? 1, 0, -errno. */
 int fresh_is_stale(struct db *db, int64_t task, const struct session *s);
 
 #endif

@@ -284,8 +284,12 @@ static void project_release(struct tx *tx, json_t *e)
 
 static void project_lost(struct tx *tx, json_t *e)
 {
-	let_go(tx, e, event_text(e, "reason"));
+	const char *reason = event_text(e, "reason");
+
+	let_go(tx, e, reason);
 	RUN(Q(BOARD_LET_GO), I(at_of(e)), I(task_of(e)));
+	if (strcmp(reason, "expired") == 0 || strcmp(reason, "broken") == 0)
+		project_notice(tx, e, event_int(e, "session_id"));
 }
 
 static void project_finish(struct tx *tx, json_t *e)
@@ -307,6 +311,7 @@ static void project_handover(struct tx *tx, json_t *e)
 {
 	grant_end(tx, e, event_int(e, "from_token"), "handed");
 	grant_add(tx, e, event_int(e, "to_id"));
+	project_notice(tx, e, event_int(e, "to_id"));
 }
 
 /* A mutex: a name that is no task. */
@@ -518,8 +523,16 @@ static const struct {
 	{ "journal", project_journal },
 	{ "context", project_context },
 	{ "grade", project_grade },
+	{ "message", project_message },
 	{ "session-import", project_session_import },
 	{ "line", project_line },
+	{ "action-permitted", project_action_permitted },
+	{ "action-unknown", project_action_unknown },
+	{ "action-done", project_action_done },
+	{ "action-closed", project_action_closed },
+	{ "action-withdrawn", project_action_gone },
+	{ "action-cleared", project_action_gone },
+	{ "action-forgotten", project_action_gone },
 	{ "restored", project_nothing },
 };
 

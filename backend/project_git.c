@@ -59,6 +59,7 @@ static void tell(struct tx *tx, json_t *e, const json_t *session, const json_t *
 {
 	RUN(Q(SESSION_TOLD), T(json_string_value(why)), I(event_int(e, "seq")),
 	    I(json_integer_value(session)));
+	project_notice(tx, e, json_integer_value(session));
 }
 
 /* A new one, or (incident_id) what it is now. */

@@ -1,6 +1,7 @@
 /* What the events about sessions' work do to the tables; see project.c. */
 #include <stdio.h>
 
+#include "backend/message.h"
 #include "backend/project_impl.h"
 
 #define MS_DAY INT64_C(86400000)
@@ -40,6 +41,33 @@ void project_grade(struct tx *tx, json_t *e)
 	    T(event_text(e, "dimension")), T(event_text(e, "value")), T(event_text(e, "reason")),
 	    T(event_text(e, "session")), I(event_int(e, "uid")), I(event_int(e, "at")),
 	    T(event_text(e, "judge")));
+	project_notice(tx, e, event_int(e, "graded_id"));
+}
+
+#define MOUNT_UID (-1)
+
+/* A mailbox keeps so many; a sender's own go before others'. */
+static void into_mailbox(struct tx *tx, const json_t *e, int64_t session, int64_t sender,
+			 int64_t uid)
+{
+	RUN(Q(MESSAGE_ADD), I(session), I(event_int(e, "seq")), I(sender), I(uid),
+	    I(event_int(e, "at")));
+	if (tx->err || !db_changes(tx->db))
+		return;
+	RUN(Q(MESSAGES_PRUNE_SENDER), I(session), I(sender), I(MESSAGES_OF_SENDER));
+	if (sender)
+		RUN(Q(MESSAGES_PRUNE_UID), I(session), I(uid), I(MESSAGES_OF_UID));
+	RUN(Q(MESSAGES_PRUNE), I(session), I(MESSAGES_KEPT));
+}
+
+void project_message(struct tx *tx, json_t *e)
+{
+	into_mailbox(tx, e, event_int(e, "to_id"), event_int(e, "session_id"), event_int(e, "uid"));
+}
+
+void project_notice(struct tx *tx, const json_t *e, int64_t session)
+{
+	into_mailbox(tx, e, session, 0, MOUNT_UID);
 }
 
 /* A whole session at once, ended; again, what stands in its place. */

@@ -22,6 +22,9 @@ void project_journal(struct tx *tx, json_t *e);
 void project_grade(struct tx *tx, json_t *e);
 void project_session_import(struct tx *tx, json_t *e);
 void project_line(struct tx *tx, json_t *e);
+void project_message(struct tx *tx, json_t *e);
+/* The mount tells SESSION, if it lives, of the event itself. */
+void project_notice(struct tx *tx, const json_t *e, int64_t session);
 
 /* project_select.c: what selection goes by. */
 /* What a session that has ended came to, for its lanes too. */
@@ -32,6 +35,12 @@ void project_pick(struct tx *tx, const json_t *e, int64_t session);
 void project_ranked(struct tx *tx, int64_t task, const char *field, const json_t *value);
 /* Something about the goals was set: what the tasks they want are worth. */
 void project_goals(struct tx *tx);
+/* project_action.c: outward deeds. */
+void project_action_permitted(struct tx *tx, json_t *e);
+void project_action_unknown(struct tx *tx, json_t *e);
+void project_action_done(struct tx *tx, json_t *e);
+void project_action_closed(struct tx *tx, json_t *e);
+void project_action_gone(struct tx *tx, json_t *e);
 
 /* project_lesson.c: who was given which lesson, and what became of it. */
 void project_context(struct tx *tx, json_t *e);

@@ -3,6 +3,7 @@
 
 #include "backend/clean.h"
 #include "backend/field.h"
+#include "backend/message.h"
 #include "backend/read.h"
 #include "backend/text.h"
 #include "backend/tx.h"
@@ -269,6 +270,8 @@ const struct limit_row limit_rows[LIMIT_COUNT] = {
 	[LIMIT_WIDE_ARTIFACTS] = { "wide-artifacts", 16, 1024 },
 	[LIMIT_UID_MUTEXES] = { "uid-mutexes", 1000, 1000000 },
 	[LIMIT_UID_WAITERS] = { "uid-waiters", 4096, 100000 },
+	[LIMIT_SESSION_MESSAGES] = { "session-messages", 100, MESSAGES_OF_SENDER },
+	[LIMIT_UID_MESSAGES] = { "uid-messages", MESSAGES_OF_UID, MESSAGES_OF_UID },
 };
 
 int64_t read_limit(struct db *db, enum limit which)

@@ -23,7 +23,8 @@ rule_fn rule_add, rule_remove;
 rule_fn rule_judged;
 rule_fn rule_observed, rule_look, rule_apply;
 rule_fn rule_base;
-rule_fn rule_journal, rule_grade;
+rule_fn rule_permit, rule_result, rule_withdraw;
+rule_fn rule_journal, rule_grade, rule_message;
 
 /* Who may do what to a thing: docs/tree.md shows the same table. */
 enum right {
@@ -86,6 +87,18 @@ json_t *rules_unblocked_by(struct tx *tx, const struct grant *g);
 int rules_emit_grant(struct tx *tx, const char *kind, const struct task *t, json_t *body);
 /* The actor came too late, G was lost: the log keeps it. Refused with ESTALE. */
 int rules_late(struct tx *tx, const struct change *c, const struct grant *g);
+/*
+ * ONE(id) for the id that Q finds, and again until Q finds none: what it ends or renews is
+ * not found any more. WHY is for ONE. 0 or -errno.
+ */
+int rules_each(struct tx *tx, const struct bind *q,
+	       int (*one)(struct tx *tx, int64_t id, const char *why), const char *why);
+/* SESSION ends for REASON: what it was permitted to do, and of which it said no result, is unknown. */
+int rules_actions_of_session(struct tx *tx, int64_t session, const char *reason);
+/* The daemon was away: so is everything that is permitted. Needs neither actor nor result in TX. */
+int rules_actions_restarted(struct tx *tx);
+/* What was permitted too long ago, and what was done so long ago that its key is free again. */
+int rules_actions_due(struct tx *tx);
 /* End a live session for REASON, and what it holds. */
 int rules_end_session(struct tx *tx, const struct session *s, const char *reason);
 /* End the holding of a mutex for REASON (closed, expired, broken, exited); NOTE may be NULL. */

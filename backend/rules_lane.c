@@ -31,7 +31,7 @@ static int check_share(struct tx *tx, const struct task *t, const struct lane *l
 
 	if (lane->share_limit < 0)
 		return 0;
-	err = share_of(tx->db, lane, tx->actor->session, tx->wall, &s);
+	err = share_of(tx->db, lane, tx->actor->session, tx->wall, share_window(tx->db), &s);
 	if (err)
 		return tx_fail(tx, err);
 	if (s.guard != SHARE_REFUSE)

@@ -57,12 +57,8 @@ static int holder_lives(struct tx *tx, const struct grant *g)
 	       session_lives(tx, g->session);
 }
 
-/*
- * ONE(id) for the id that Q finds, and again until Q finds none: what it ends or renews is
- * not found any more. WHY is for ONE. 0 or -errno.
- */
-static int each(struct tx *tx, const struct bind *q,
-		int (*one)(struct tx *tx, int64_t id, const char *why), const char *why)
+int rules_each(struct tx *tx, const struct bind *q,
+	       int (*one)(struct tx *tx, int64_t id, const char *why), const char *why)
 {
 	int64_t id = 0;
 	int got = 0, err = 0;
@@ -84,10 +80,12 @@ static int lose_one(struct tx *tx, int64_t token, const char *reason)
 
 int rules_end_session(struct tx *tx, const struct session *s, const char *reason)
 {
-	int err = each(tx, BINDS(Q(HELD_NEXT), I(s->id), I(0)), lose_one,
-		       strcmp(reason, "exited") == 0 ? reason : "ended");
+	int err = rules_each(tx, BINDS(Q(HELD_NEXT), I(s->id), I(0)), lose_one,
+			     strcmp(reason, "exited") == 0 ? reason : "ended");
 	json_t *body;
 
+	if (!err)
+		err = rules_actions_of_session(tx, s->id, reason);
 	if (err)
 		return err;
 	body = json_pack("{s:s,s:I,s:s}", "session", s->name, "session_id", (json_int_t)s->id,
@@ -176,12 +174,14 @@ int rule_tick(struct tx *tx, const struct change *c)
 	int err;
 
 	(void)c;
-	err = each(tx, BINDS(Q(LEASE_DUE), I(tx->boot)), lease_due, "expired");
+	err = rules_each(tx, BINDS(Q(LEASE_DUE), I(tx->boot)), lease_due, "expired");
 	if (!err)
-		err = each(tx, BINDS(Q(LOCK_DUE), I(tx->boot)), mutex_due, "expired");
+		err = rules_each(tx, BINDS(Q(LOCK_DUE), I(tx->boot)), mutex_due, "expired");
 	if (!err)
-		err = each(tx, BINDS(Q(IDLE_DUE), I(tx->boot)), idle_due, "idle");
-	return err ? err : each(tx, BINDS(Q(DAILY_DUE), I(tx->wall)), daily_due, "due");
+		err = rules_each(tx, BINDS(Q(IDLE_DUE), I(tx->boot)), idle_due, "idle");
+	if (!err)
+		err = rules_each(tx, BINDS(Q(DAILY_DUE), I(tx->wall)), daily_due, "due");
+	return err ? err : rules_actions_due(tx);
 }
 
 /* --- processes --- */
@@ -222,14 +222,15 @@ int rule_exit(struct tx *tx, const struct change *c)
 
 	if (strcmp(c->text, tx->boot_id) == 0 && tx->world->alive(tx->world, c->pid, c->start) == 1)
 		return 0;
-	err = each(tx, BINDS(Q(ANCHORED), I(c->pid), I(c->start), T(c->text)), end_one, "exited");
+	err = rules_each(tx, BINDS(Q(ANCHORED), I(c->pid), I(c->start), T(c->text)), end_one,
+			 "exited");
 	if (!err)
 		err = member_left(tx, c);
 	/* what it had locked when the daemon was restarted; else the kernel tells */
 	if (!err)
-		err = each(tx, BINDS(Q(GRANT_GONE), I(c->pid), I(c->start), T(c->text)), lose_one,
-			   "exited");
+		err = rules_each(tx, BINDS(Q(GRANT_GONE), I(c->pid), I(c->start), T(c->text)),
+				 lose_one, "exited");
 	return err ? err :
-		     each(tx, BINDS(Q(LOCK_GONE), I(c->pid), I(c->start), T(c->text)), drop_mutex,
-			  "exited");
+		     rules_each(tx, BINDS(Q(LOCK_GONE), I(c->pid), I(c->start), T(c->text)),
+				drop_mutex, "exited");
 }

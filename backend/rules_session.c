@@ -4,6 +4,7 @@
 
 #include "backend/clean.h"
 #include "backend/grade.h"
+#include "backend/message.h"
 #include "backend/rules.h"
 #include "backend/text.h"
 
@@ -23,10 +24,11 @@ int rule_register(struct tx *tx, const struct change *c)
 	json_t *body;
 	int got;
 
-	if (name_check(c->name, strlen(c->name)) || strcmp(c->name, GRADE_IMPORT) == 0)
+	if (name_check(c->name, strlen(c->name)) || strcmp(c->name, GRADE_IMPORT) == 0 ||
+	    strcmp(c->name, MESSAGE_MOUNT) == 0)
 		return tx_refuse(
 			tx, EINVAL,
-			"use 1 to 128 of A-Z a-z 0-9 . _ : @ + # -, not starting with '.', not ending in ~ .swp .tmp; `import` is taken",
+			"use 1 to 128 of A-Z a-z 0-9 . _ : @ + # -, not starting with '.', not ending in ~ .swp .tmp; `import` and `coordfs` are taken",
 			"not a name for a session");
 	got = read_session_named(tx->db, c->name, &s);
 	if (got < 0)

@@ -254,8 +254,57 @@ static const char version_6[] =
 	"INSERT OR IGNORE INTO picks SELECT g.token, g.session, g.lane FROM grants g JOIN events e ON e.seq = g.token"
 	" WHERE g.session > 0 AND json_extract(e.line, '$.lane') IS NOT NULL ORDER BY g.token;";
 
-/* Who was given which lesson, and what became of it. */
+/* Outward deeds: who was permitted which, and what became of it. */
 static const char version_7[] =
+	/*
+	 * state: 1 permitted, 2 unknown, 3 done; gone: the event that freed the key. expires (ms
+	 * since boot) is of permitted ones alone, and no part of the history.
+	 */
+	"CREATE TABLE actions(id INTEGER PRIMARY KEY, name TEXT NOT NULL, session INTEGER NOT NULL,"
+	" uid INTEGER NOT NULL, pid INTEGER NOT NULL, since INTEGER NOT NULL, changed INTEGER NOT NULL,"
+	" expires INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 1, closed INTEGER NOT NULL DEFAULT 0,"
+	" reason TEXT NOT NULL DEFAULT '', result TEXT NOT NULL DEFAULT '', gone INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"CREATE UNIQUE INDEX actions_name ON actions(name) WHERE gone = 0;"
+	"CREATE INDEX actions_list ON actions(id) WHERE gone = 0;"
+	"CREATE INDEX actions_open ON actions(name) WHERE gone = 0 AND closed = 0;"
+	"CREATE INDEX actions_session ON actions(session) WHERE gone = 0 AND state = 1;"
+	"CREATE INDEX actions_expires ON actions(expires) WHERE gone = 0 AND state = 1;"
+	"CREATE INDEX actions_unknown ON actions(id) WHERE gone = 0 AND state = 2;"
+	"CREATE INDEX actions_done ON actions(changed) WHERE gone = 0 AND state = 3;"
+	/* All that ever happened under a key. */
+	"CREATE TABLE action_log(id INTEGER PRIMARY KEY, name TEXT NOT NULL, at INTEGER NOT NULL,"
+	" event TEXT NOT NULL, session TEXT NOT NULL, note TEXT NOT NULL) STRICT;"
+	"CREATE INDEX action_log_name ON action_log(name, id);";
+
+#define EVENT_IS(word) "json_extract(line, '$.event') = '" word "'"
+#define NOTICES(id, word)                   \
+	" SELECT json_extract(line, '$." id \
+	"'), seq, json_extract(line, '$.at') FROM events WHERE " EVENT_IS(word)
+
+/* What sessions are told, by each other and by the mount; of the last what is known already. */
+static const char version_8[] =
+	/* The event id is in the mailbox of session. sender: a session; 0, and uid -1: the mount. */
+	"CREATE TABLE messages(session INTEGER NOT NULL, id INTEGER NOT NULL, sender INTEGER NOT NULL,"
+	" uid INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY(session, id)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX messages_sender ON messages(session, sender, id);"
+	"CREATE INDEX messages_id ON messages(id);"
+	"WITH ends(session, seq) AS MATERIALIZED (SELECT json_extract(line, '$.session_id'), seq FROM events"
+	" WHERE " EVENT_IS(
+		"end") "),"
+		       " notices(session, id, at) AS (" NOTICES(
+			       "session_id",
+			       "lost") " AND json_extract(line, '$.reason') IN ('expired', 'broken')"
+				       " UNION" NOTICES("session_id", "warned") " UNION" NOTICES("graded_id", "grade") " UNION" NOTICES(
+					       "to_id",
+					       "handover") " UNION SELECT s.value, e.seq, json_extract(e.line, '$.at') FROM events e, json_each(e.line, '$.session_ids') s"
+							   " WHERE json_extract(e.line, '$.event') IN ('incident', 'incident-more') AND json_type(e.line, '$.whys') IS NOT NULL),"
+							   " heard AS (SELECT n.session, n.id, n.at, row_number() OVER (PARTITION BY n.session ORDER BY n.id DESC) AS nth"
+							   " FROM notices n CROSS JOIN sessions s ON s.id = n.session AND s.how <> 'imported'"
+							   " WHERE NOT EXISTS(SELECT 1 FROM ends e WHERE e.session = n.session AND e.seq < n.id))"
+							   "INSERT INTO messages SELECT session, id, 0, -1, at FROM heard WHERE nth <= 250;";
+
+/* Who was given which lesson, and what became of it. */
+static const char version_9[] =
 	/* Sessions that have a context are counted by idx; seq: the event of the last one. */
 	"CREATE TABLE contexts(idx INTEGER PRIMARY KEY, session INTEGER NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;"
 	"CREATE UNIQUE INDEX contexts_session ON contexts(session);"
@@ -279,7 +328,8 @@ static const char version_7[] =
 	"CREATE TABLE keywords(keyword TEXT PRIMARY KEY, n INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
 
 static const char *const migrations[] = {
-	version_1, version_2, version_3, version_4, version_5, version_6, version_7,
+	version_1, version_2, version_3, version_4, version_5,
+	version_6, version_7, version_8, version_9,
 };
 
 #define RANKED 6 /* since this version tasks have a rank */
@@ -352,8 +402,10 @@ int schema_clear(struct db *db)
 		"DELETE FROM idle; DELETE FROM anchors; DELETE FROM locks; DELETE FROM commits;"
 		"DELETE FROM commit_paths; DELETE FROM commit_holders; DELETE FROM bases; DELETE FROM incidents;"
 		"DELETE FROM incident_commits; DELETE FROM journal; DELETE FROM refusals;"
+		"DELETE FROM actions; DELETE FROM action_log;"
 		"DELETE FROM grades; DELETE FROM lines; DELETE FROM reverts; DELETE FROM days;"
 		"DELETE FROM tags; DELETE FROM marks; DELETE FROM rewards; DELETE FROM arms; DELETE FROM picks;"
+		"DELETE FROM messages;"
 		"DELETE FROM contexts; DELETE FROM context_sums; DELETE FROM firings; DELETE FROM effects;"
 		"DELETE FROM lessons; DELETE FROM keywords;"
 		"DELETE FROM meta WHERE key <> 'copy';");

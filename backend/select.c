@@ -11,7 +11,7 @@
 #include "backend/text.h"
 #include "backend/tx.h"
 
-#define SPARE 16     /* tasks of a lane looked at beyond the asker's place */
+#define SPARE 4	     /* tasks of a lane looked at beyond the asker's place */
 #define LOOK_MAX 512 /* of a lane at most: who is refused all of these is told why */
 #define TAKEN_OFF 0.95
 #define REFUSED_MAX 64 /* refusals that are looked through */
@@ -26,8 +26,7 @@ int select_arm(struct db *db, const char *lane, struct arm *out)
 	*out = (struct arm){ .n = 0 };
 	if (got <= 0)
 		return got;
-	*out = (struct arm){ rows_int(r, 0), strtod(rows_text(r, 1), NULL),
-			     strtod(rows_text(r, 2), NULL), strtod(rows_text(r, 3), NULL),
+	*out = (struct arm){ rows_int(r, 0), rows_real(r, 1), rows_real(r, 2), rows_real(r, 3),
 			     rows_int(r, 4) };
 	return 1;
 }
@@ -40,17 +39,68 @@ int select_reward(struct db *db, int64_t session, const char *lane, struct rewar
 	*out = (struct reward){ .idx = 0 };
 	if (got <= 0)
 		return got;
-	*out = (struct reward){ rows_int(r, 0), strtod(rows_text(r, 1), NULL) };
+	*out = (struct reward){ rows_int(r, 0), rows_real(r, 1) };
 	return 1;
+}
+
+/* --- settings --- */
+
+/* Those that are numbers, and those that are durations (in ms here). */
+static const struct {
+	const char *name;
+	size_t at;
+	int is_duration;
+} settings[] = {
+#define NUMBER(name, member)                                                \
+	{                                                                   \
+		"select." name, offsetof(struct select_settings, member), 0 \
+	}
+#define MS(name, member)                                                    \
+	{                                                                   \
+		"select." name, offsetof(struct select_settings, member), 1 \
+	}
+	NUMBER("half-life", half_life), NUMBER("explore", explore),
+	NUMBER("recency", recency),	MS("recency-half-life", recency_half_life),
+	NUMBER("monotony", monotony),	NUMBER("family", family),
+	NUMBER("share", share),		NUMBER("window", window),
+	MS("asking", asking),		MS("calm", calm),
+	MS("refused", refused),
+};
+#define SETTINGS (sizeof(settings) / sizeof(settings[0]))
+
+static void set(struct select_settings *out, size_t i, const char *text)
+{
+	int64_t ms = 0;
+	double v = 0;
+
+	if (settings[i].is_duration && !duration_parse(text, &ms))
+		v = (double)ms;
+	else if (settings[i].is_duration || number_parse(text, &v))
+		return;
+	memcpy((char *)out + settings[i].at, &v, sizeof(v));
+}
+
+int select_settings(struct db *db, struct select_settings *out)
+{
+	AUTO_ROWS *r = db_rows(db, Q(SELECT_SETTINGS));
+
+	*out = (struct select_settings){ .half_life = 1 };
+	for (size_t i = 0; i < SETTINGS; i++)
+		set(out, i, field_find(THING_CONTROL, settings[i].name)->dflt);
+	while (rows_next(r) > 0)
+		for (size_t i = 0; i < SETTINGS; i++)
+			if (strcmp(settings[i].name, rows_text(r, 0)) == 0)
+				set(out, i, rows_text(r, 1));
+	return db_error(db);
 }
 
 /*
  * The mean of a Beta posterior over faded outcomes, whose prior is what the lane did in its whole
  * life: so a lane that nobody enters falls back to its lifetime's mean, and not to one half.
  */
-int select_expected(struct db *db, const char *lane, struct expected *out)
+int select_expected(struct db *db, const struct select_settings *set, const char *lane,
+		    struct expected *out)
 {
-	double half_life = field_number(db, THING_CONTROL, 0, "select.half-life");
 	int64_t now = db_get(db, 0, Q(REWARD_LAST));
 	int got = select_arm(db, lane, &out->arm);
 	const struct arm *a = &out->arm;
@@ -58,28 +108,10 @@ int select_expected(struct db *db, const char *lane, struct expected *out)
 
 	if (got < 0)
 		return got;
-	fade = exp2(-(double)(now - a->idx) / half_life);
+	fade = exp2(-(double)(now - a->idx) / set->half_life);
 	out->lifetime = (1 + a->total) / (2 + (double)a->n);
 	out->weight = a->weight * fade;
 	out->value = (2 * out->lifetime + a->sum * fade) / (2 + out->weight);
-	return db_error(db);
-}
-
-/* --- settings --- */
-
-static int read_settings(struct db *db, struct select_settings *out)
-{
-	*out = (struct select_settings){
-		.explore = field_number(db, THING_CONTROL, 0, "select.explore"),
-		.recency = field_number(db, THING_CONTROL, 0, "select.recency"),
-		.recency_half_life =
-			(double)field_duration(db, THING_CONTROL, 0, "select.recency-half-life"),
-		.monotony = field_number(db, THING_CONTROL, 0, "select.monotony"),
-		.family = field_number(db, THING_CONTROL, 0, "select.family"),
-		.share = field_number(db, THING_CONTROL, 0, "select.share"),
-		.asking = (double)field_duration(db, THING_CONTROL, 0, "select.asking"),
-		.refused = (double)field_duration(db, THING_CONTROL, 0, "select.refused"),
-	};
 	return db_error(db);
 }
 
@@ -132,10 +164,8 @@ static int find_lanes(struct db *db, struct selection *s, int offer)
 }
 
 /* Did calm-window see that it is calm, a short while ago? */
-static int is_calm(struct db *db, int64_t wall)
+static int is_calm(struct db *db, int64_t since)
 {
-	int64_t since = wall - field_duration(db, THING_CONTROL, 0, "select.calm");
-
 	return db_get(db, 0, Q(CALM_SEEN), I(THING_PROBE), I(since)) != 0;
 }
 
@@ -147,9 +177,9 @@ static int look_at_lane(struct db *db, struct selection *s, struct select_lane *
 
 	if (got < 0)
 		return got;
-	err = select_expected(db, l->name, &l->expected);
+	err = select_expected(db, &s->set, l->name, &l->expected);
 	if (!err)
-		err = share_of(db, &lane, session, s->wall, &l->share);
+		err = share_of(db, &lane, session, s->wall, (int64_t)s->set.window, &l->share);
 	if (strcmp(lane.kind, "standing") == 0)
 		l->shut = "standing: it is always there, and no supply";
 	else if (l->offer == 2 && !calm)
@@ -187,7 +217,7 @@ static int look_at_lanes(struct db *db, struct selection *s)
 	if (!err)
 		err = find_lanes(db, s, 2);
 	if (!err && s->n_lanes > plain)
-		calm = is_calm(db, s->wall);
+		calm = is_calm(db, s->wall - (int64_t)s->set.calm);
 	for (size_t i = 0; i < s->n_lanes && !err; i++)
 		err = look_at_lane(db, s, &s->lanes[i], calm);
 	if (!err)
@@ -217,7 +247,7 @@ static void fill(struct rows *r, struct candidate *c)
 {
 	c->task = rows_int(r, 0);
 	(void)snprintf(c->name, sizeof(c->name), "%s", rows_text(r, 1));
-	c->worth = strtod(rows_text(r, 2), NULL);
+	c->worth = rows_real(r, 2);
 	c->recency = (double)rows_int(r, 3);
 	(void)snprintf(c->family, sizeof(c->family), "%s", rows_text(r, 4));
 }
@@ -336,11 +366,11 @@ static const char *why_not(struct db *db, const struct selection *s, const struc
 		return NULL;
 	if (is_refused(refused, c->name))
 		return "your claim of it was refused a moment ago";
-	got = read_lost(db, s->session->id, c->name, &lost);
+	got = s->has_lost ? read_lost(db, s->session->id, c->name, &lost) : 0;
 	if (got > 0)
 		return "your session lost it: mv ready/TASK claims/ takes it anew, knowingly";
 	if (!got)
-		got = s->heeds_base ? fresh_is_stale(db, c->task, s->session) : 0;
+		got = s->is_behind ? fresh_is_stale(db, c->task, s->session) : 0;
 	if (got < 0)
 		*err = got;
 	return got > 0 ? "others committed to it since your base: touch base" : NULL;
@@ -423,11 +453,20 @@ static int64_t place_of(struct db *db, const struct selection *s)
 	return s->session ? db_get(db, 0, Q(ASKING_BEFORE), I(s->session->id), I(since)) : 0;
 }
 
-static int heeds_base(struct db *db, int *out)
+/* What of the session's own past matters; mostly nothing does. */
+static int look_at_session(struct db *db, struct selection *s)
 {
-	AUTO_FREE char *mode = field_value(db, THING_CONTROL, 0, "freshness");
+	AUTO_FREE char *mode = NULL;
+	int got;
 
-	*out = mode && strcmp(mode, "off") != 0;
+	if (!s->session)
+		return 0;
+	s->has_lost = db_get(db, 0, Q(LOST_ANY), I(s->session->id)) != 0;
+	got = fresh_any(db, s->session);
+	if (got <= 0)
+		return got;
+	mode = field_value(db, THING_CONTROL, 0, "freshness");
+	s->is_behind = mode && strcmp(mode, "off") != 0;
 	return mode ? 0 : -ENOMEM;
 }
 
@@ -436,11 +475,11 @@ int select_next(struct db *db, const struct session *session, int64_t wall, stru
 	int err;
 
 	*out = (struct selection){ .session = session, .wall = wall, .drawn = -1 };
-	err = read_settings(db, &out->set);
+	err = select_settings(db, &out->set);
 	out->none = err ? NULL : why_nothing(db, session);
 	if (err || out->none)
 		return err;
-	err = heeds_base(db, &out->heeds_base);
+	err = look_at_session(db, out);
 	if (!err)
 		err = look_at_lanes(db, out);
 	out->place = place_of(db, out);

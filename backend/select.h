@@ -38,12 +38,15 @@ struct expected {
 	double value;	 /* (2 lifetime + sum) / (2 + weight), sum faded as of now */
 };
 
-int select_expected(struct db *db, const char *lane, struct expected *out);
-
-/* control/select. */
+/* control/select; durations in ms. */
 struct select_settings {
-	double explore, recency, recency_half_life, monotony, family, share, asking, refused;
+	double half_life, explore, recency, recency_half_life, monotony, family, share, window,
+		asking, calm, refused;
 };
+
+int select_settings(struct db *db, struct select_settings *out);
+int select_expected(struct db *db, const struct select_settings *set, const char *lane,
+		    struct expected *out);
 
 /* A lane with ready tasks. */
 struct select_lane {
@@ -76,8 +79,9 @@ struct selection {
 	size_t looked; /* of the list, whether they are for the asker */
 	int64_t wall;
 	const struct session *session; /* the asker's; NULL: nobody in particular */
-	int heeds_base;		       /* what others committed to is not for the asker */
-	int64_t place;		       /* how many who ask now come before the asker */
+	int has_lost,
+		is_behind; /* the session lost something; others have committed since its base */
+	int64_t place;	   /* how many who ask now come before the asker */
 	int drawn; /* the lane that the asker begins with, for the sake of knowing; -1: none */
 	const struct candidate *pick, *runner_up; /* NULL: there is none */
 	const char *none;			  /* pick is NULL: why, in a few words */

@@ -3,7 +3,7 @@
 #include "backend/field.h"
 #include "backend/share.h"
 
-#define WINDOW_MAX 200
+#define WINDOW_MAX 200 /* field.c keeps to it */
 #define OFTEN 3 /* over its limit in more than one of so many windows: the limit does not hold */
 
 /* The lanes of the last first claims, the latest first: is each in the lane? How many were read. */
@@ -66,23 +66,28 @@ static int is_supply_elsewhere(struct db *db, const char *name, int64_t window, 
 	return found ? 1 : db_error(db);
 }
 
-static int64_t read_window(struct db *db)
+int64_t share_window(struct db *db)
 {
 	double n = field_number(db, THING_CONTROL, 0, "select.window");
 
-	return n < 1 ? 1 : n > WINDOW_MAX ? WINDOW_MAX : (int64_t)n;
+	return n < 1 ? 1 : (int64_t)n;
 }
 
-int share_of(struct db *db, const struct lane *lane, int64_t session, int64_t wall,
+int share_of(struct db *db, const struct lane *lane, int64_t session, int64_t wall, int64_t window,
 	     struct share *out)
 {
 	char in[2 * WINDOW_MAX];
-	int64_t window = read_window(db);
-	int got, n = read_picks(db, lane->name, 2 * window, in);
+	int got, n;
 
+	*out = (struct share){ .window = window };
+	if (lane->share_limit < 0) {
+		out->in = db_get(db, 0, Q(PICKS_IN), T(lane->name), I(window));
+		return db_error(db);
+	}
+	n = read_picks(db, lane->name, 2 * window, in);
 	if (n < 0)
 		return n;
-	*out = (struct share){ .in = sum(in, 0, n < window ? n : (int)window), .window = window };
+	out->in = sum(in, 0, n < window ? n : (int)window);
 	if (!is_over(sum(in, 0, n < window - 1 ? n : (int)window - 1) + 1, window,
 		     lane->share_limit))
 		return db_error(db);

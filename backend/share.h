@@ -21,9 +21,11 @@ struct share {
 
 /*
  * Of LANE ("" as a name: tasks without a lane), for one more claim by SESSION (0: of anybody) at
- * WALL (ms). 0 or -errno.
+ * WALL (ms), WINDOW first claims being looked at. 0 or -errno.
  */
-int share_of(struct db *db, const struct lane *lane, int64_t session, int64_t wall,
+int share_of(struct db *db, const struct lane *lane, int64_t session, int64_t wall, int64_t window,
 	     struct share *out);
+/* control/select/window. */
+int64_t share_window(struct db *db);
 
 #endif

@@ -258,6 +258,7 @@ SQL(RUN_ADD, "INSERT INTO runs(probe, shadow, at, took, seq, answer, detail, inp
 SQL(RUNS_PRUNE, "DELETE FROM runs WHERE probe = ?1 AND shadow = ?2 AND id <= (SELECT id FROM runs WHERE probe = ?1 AND shadow = ?2"
     " ORDER BY id DESC LIMIT 1 OFFSET ?3)")
 #define RUN_COLUMNS "SELECT at, took, seq, answer, detail, inputs, shadow FROM runs "
+SQL(RUN_NEWEST, "SELECT max(id) FROM runs")
 SQL(RUN_LAST, RUN_COLUMNS "WHERE probe = ? ORDER BY id DESC LIMIT 1")
 SQL(RUN_INPUTS, "SELECT inputs FROM runs WHERE probe = ? ORDER BY id DESC LIMIT 1")
 SQL(RUN_AT, "SELECT at FROM runs WHERE probe = ? ORDER BY id DESC LIMIT 1")
@@ -313,6 +314,9 @@ SQL(FRESH_REPOS, "SELECT DISTINCT t.id" IN_REPO " WHERE a.task = ?1 AND EXISTS(S
     " AND c.id > coalesce((SELECT seq FROM bases WHERE session = ?3 AND repo = t.id), 0) AND c.first = 0 AND c.session <> '' AND c.session <> ?4)")
 /* The first that another session has committed to the repository ?1 since the event ?2. */
 SQL(FRESH_ANY, "SELECT id FROM commits WHERE repo = ?1 AND id > ?2 AND session <> ?3 AND first = 0 AND session <> '' ORDER BY id LIMIT 1")
+/* Has anybody but ?2 committed anything to a repository since session ?1 looked? ?3: the kind */
+SQL(FRESH_SINCE, "SELECT 1 FROM things r WHERE r.kind = ?3 AND r.gone = 0 AND EXISTS(SELECT 1 FROM commits c WHERE c.repo = r.id"
+    " AND c.id > coalesce((SELECT seq FROM bases WHERE session = ?1 AND repo = r.id), 0) AND c.first = 0 AND c.session <> '' AND c.session <> ?2) LIMIT 1")
 SQL(FRESH_AT, "SELECT p.cid, p.name FROM commit_paths p CROSS JOIN commits c ON c.id = p.cid WHERE p.stem = ?1 AND p.cid > ?4"
     " AND overlaps(p.name, ?2) AND c.repo = ?3 AND c.first = 0 AND c.session <> '' AND c.session <> ?5 ORDER BY p.cid DESC LIMIT 1")
 SQL(FRESH_BELOW, "SELECT p.cid, p.name FROM commit_paths p CROSS JOIN commits c ON c.id = p.cid WHERE p.stem > ?1 AND p.stem < ?6"
@@ -436,18 +440,20 @@ SQL(TAG_ADD, "INSERT OR IGNORE INTO tags(tag, task) VALUES(?, ?)")
 SQL(BOARD_RANK, BOARD_RANKING " WHERE task = ?")
 SQL(BOARD_RANK_TAGGED, BOARD_RANKING " WHERE task IN (SELECT task FROM tags)")
 SQL(BOARD_RANK_ALL, BOARD_RANKING)
-SQL(REWARD, "SELECT idx, CAST(value AS TEXT) FROM rewards WHERE session = ? AND lane = ?")
+SQL(REWARD, "SELECT idx, value FROM rewards WHERE session = ? AND lane = ?")
 SQL(REWARD_LAST, "SELECT max(idx) FROM rewards")
 SQL(REWARD_SET, "INSERT OR REPLACE INTO rewards(idx, session, lane, value) VALUES(?1, ?2, ?3, CAST(?4 AS REAL))")
 SQL(LANES_TAKEN, "SELECT DISTINCT lane FROM grants WHERE session = ?1 AND session > 0 ORDER BY lane")
-SQL(ARM, "SELECT n, printf('%.17g', total), printf('%.17g', weight), printf('%.17g', sum), idx FROM arms WHERE lane = ?")
+SQL(ARM, "SELECT n, total, weight, sum, idx FROM arms WHERE lane = ?")
 SQL(ARM_SET, "INSERT OR REPLACE INTO arms(lane, n, total, weight, sum, idx) VALUES(?1, ?2, CAST(?3 AS REAL), CAST(?4 AS REAL), CAST(?5 AS REAL), ?6)")
 SQL(CALM_SEEN, "SELECT 1 FROM things p WHERE p.kind = ?1 AND p.name = 'calm-window' AND p.gone = 0"
     " AND coalesce((SELECT value FROM attrs WHERE thing = p.id AND name = 'enabled'), '1') = '1'"
     " AND (SELECT answer = 'supply' AND at >= ?2 FROM runs WHERE probe = p.id ORDER BY id DESC LIMIT 1)")
-#define NEXT_COLUMNS "SELECT b.task, t.name, printf('%.17g', b.worth), b.let_go, b.family, b.lane, b.offer FROM board b" \
+#define NEXT_COLUMNS "SELECT b.task, t.name, b.worth, b.let_go, b.family, b.lane, b.offer FROM board b" \
 	" CROSS JOIN tasks t ON t.id = b.task "
 SQL(NEXT_OF_LANE, NEXT_COLUMNS "WHERE b.col = 2 AND b.offer = ? AND b.lane = ? ORDER BY b.worth DESC, b.task LIMIT ?")
+SQL(LOST_ANY, "SELECT 1 FROM grants WHERE session = ? AND how IN ('expired', 'broken') AND superseded = 0 LIMIT 1")
+SQL(SELECT_SETTINGS, "SELECT name, value FROM attrs WHERE thing = 0 AND name >= 'select.' AND name < 'select/'")
 SQL(NEXT_TASK, NEXT_COLUMNS "WHERE b.task = ?")
 /* Is something of the family held, and not by session ?2? */
 SQL(FAMILY_HELD, "SELECT 1 FROM board b CROSS JOIN grants g ON g.token = b.token WHERE b.family = ?1 AND b.family <> '' AND b.token > 0"
@@ -465,6 +471,47 @@ SQL(PICKS_LAST, "SELECT lane = ?1 FROM picks ORDER BY token DESC LIMIT ?2")
 SQL(PICKS_IN, "SELECT coalesce(sum(lane = ?1), 0) FROM (SELECT lane FROM picks ORDER BY token DESC LIMIT ?2)")
 SQL(PICK_OF, "SELECT 1 FROM picks WHERE session = ? AND lane = ?")
 SQL(PICK_ADD, "INSERT OR IGNORE INTO picks(token, session, lane) VALUES(?, ?, ?)")
+/* outward deeds */
+#define ACTION_COLUMNS "SELECT a.id, a.name, a.session, coalesce(s.name, '-'), a.uid, a.pid, a.since, a.changed, a.expires, a.state," \
+	" a.closed, a.reason FROM actions a LEFT JOIN sessions s ON s.id = a.session "
+SQL(ACTION, ACTION_COLUMNS "WHERE a.id = ? AND a.gone = 0")
+SQL(ACTION_NAMED, ACTION_COLUMNS "WHERE a.name = ? AND a.gone = 0")
+/* Of the open ones those called ?1, or that and ':' or '#' and more. */
+SQL(ACTIONS_OPEN, ACTION_COLUMNS "WHERE a.gone = 0 AND a.closed = 0 AND (a.name = ?1 OR (a.name >= ?1 || ':' AND a.name < ?1 || ';')"
+    " OR (a.name >= ?1 || '#' AND a.name < ?1 || '$')) ORDER BY a.id")
+SQL(ACTION_RESULT, "SELECT result FROM actions WHERE id = ?")
+SQL(ACTION_ADD, "INSERT INTO actions(id, name, session, uid, pid, since, changed, expires) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7)")
+SQL(ACTION_DOUBT, "UPDATE actions SET state = 2, changed = ?, reason = ? WHERE id = ?")
+SQL(ACTION_FINISH, "UPDATE actions SET state = 3, reason = '', changed = ?, result = ? WHERE id = ?")
+SQL(ACTION_CLOSE, "UPDATE actions SET closed = 1, changed = ? WHERE id = ?")
+SQL(ACTION_GONE, "UPDATE actions SET gone = ? WHERE id = ?")
+SQL(ACTION_PERMITTED, "SELECT id FROM actions WHERE gone = 0 AND state = 1 LIMIT 1")
+SQL(ACTION_OF_SESSION, "SELECT id FROM actions WHERE session = ? AND gone = 0 AND state = 1 LIMIT 1")
+SQL(ACTION_DUE, "SELECT id FROM actions WHERE gone = 0 AND state = 1 AND expires < ? ORDER BY expires LIMIT 1")
+SQL(ACTION_NEXT, "SELECT min(expires) + 1 FROM actions WHERE gone = 0 AND state = 1")
+SQL(ACTION_OLD, "SELECT id FROM actions WHERE gone = 0 AND state = 3 AND changed <= ? ORDER BY changed LIMIT 1")
+SQL(ACTION_OLDEST, "SELECT min(changed) FROM actions WHERE gone = 0 AND state = 3")
+SQL(ACTIONS_UNKNOWN, "SELECT count(*) FROM actions WHERE gone = 0 AND state = 2")
+SQL(ACTION_LOG_ADD, "INSERT INTO action_log(id, name, at, event, session, note) VALUES(?, ?, ?, ?, ?, ?)")
+SQL(ACTION_LOG, "SELECT at, event, session, note FROM (SELECT id, at, event, session, note FROM action_log WHERE name = ?1"
+    " ORDER BY id DESC LIMIT ?2) ORDER BY id")
+/* messages: the events that are in a session's mailbox; sender 0: the mount */
+SQL(MESSAGE_ADD, "INSERT OR IGNORE INTO messages(session, id, sender, uid, at) SELECT ?1, ?2, ?3, ?4, ?5"
+    " WHERE EXISTS(SELECT 1 FROM sessions WHERE id = ?1 AND ended = 0)")
+/* What is pushed out: the sender's own before others'; of a uid that is not the mailbox's the same. */
+SQL(MESSAGES_PRUNE_SENDER, "DELETE FROM messages WHERE session = ?1 AND sender = ?2 AND id <= (SELECT id FROM messages"
+    " WHERE session = ?1 AND sender = ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3)")
+SQL(MESSAGES_PRUNE_UID, "DELETE FROM messages WHERE ?2 <> (SELECT uid FROM sessions WHERE id = ?1) AND session = ?1 AND sender > 0 AND uid = ?2"
+    " AND id <= (SELECT id FROM messages WHERE session = ?1 AND sender > 0 AND uid = ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3)")
+SQL(MESSAGES_PRUNE, "DELETE FROM messages WHERE session = ?1 AND id <= (SELECT id FROM messages"
+    " WHERE session = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)")
+SQL(MESSAGES_AFTER, "SELECT m.id, e.line FROM messages m CROSS JOIN events e ON e.seq = m.id WHERE m.session = ?1 AND m.id > ?2 ORDER BY m.id")
+/* ?3 now, ?4 within so many ms of it */
+SQL(MESSAGES_BY, "SELECT count(*) FROM messages WHERE session = ?1 AND sender = ?2 AND abs(at - ?3) < ?4")
+SQL(MESSAGES_BY_UID, "SELECT count(*) FROM messages WHERE session = ?1 AND sender > 0 AND uid = ?2 AND abs(at - ?3) < ?4")
+/* The sessions for which something came, or that ended, behind event ?1, up to ?2. */
+SQL(FOLLOW_NEWS, "SELECT session FROM messages WHERE id > ?1 AND id <= ?2 UNION SELECT json_extract(line, '$.session_id') FROM events"
+    " WHERE seq > ?1 AND seq <= ?2 AND instr(line, '\"event\":\"end\"') AND json_extract(line, '$.event') = 'end'")
 
 /* lanes */
 #define LANE_COLUMNS "SELECT l.id, l.name, coalesce((SELECT value FROM attrs WHERE thing = l.id AND name = 'kind'), 'once')," \
@@ -574,6 +621,10 @@ SQL(FIND_CLAIM, "SELECT token FROM grants WHERE name = ?2 AND ended = 0")
 SQL(LIST_CLAIM, "SELECT token, name FROM grants INDEXED BY grants_list WHERE ended = 0 AND token > ?2 ORDER BY token")
 SQL(FIND_HELD, "SELECT token FROM grants WHERE name = ?2 AND ended = 0 AND session = ?1")
 SQL(LIST_HELD, "SELECT token, name FROM grants WHERE uid = (SELECT uid FROM sessions WHERE id = ?1) AND session = ?1 AND ended = 0 AND token > ?2 ORDER BY token")
+SQL(FIND_ACTION, "SELECT id FROM actions WHERE name = ?2 AND gone = 0 AND ?1 IS NOT NULL")
+SQL(LIST_ACTION, "SELECT id, name FROM actions INDEXED BY actions_list WHERE gone = 0 AND ?1 IS NOT NULL AND id > ?2 ORDER BY id")
+SQL(STAT_ACTION, "SELECT uid, changed FROM actions WHERE id = ?1 AND gone = 0")
+SQL(ACTION_NAME, "SELECT name FROM actions WHERE id = ?")
 SQL(STAT_CLAIM, "SELECT uid, touched FROM grants WHERE token = ?1 AND ended = 0")
 SQL(FIND_FINISHED,
     "SELECT token FROM grants WHERE session = ?1 AND name = ?2 AND how = 'finished' ORDER BY token DESC LIMIT 1")
@@ -657,6 +708,7 @@ SQL(DUMP_REFUSALS, "SELECT id || '|' || session || '|' || at || '|' || errno || 
 SQL(DUMP_GRADES, "SELECT id || '|' || session || '|' || dimension || '|' || value || '|' || reason || '|' || writer || '|' || uid || '|' || at"
     " || '|' || judge FROM grades ORDER BY id")
 SQL(DUMP_LINES, "SELECT id || '|' || file || '|' || hex || '|' || text FROM lines ORDER BY id")
+SQL(DUMP_MESSAGES, "SELECT session || '|' || id || '|' || sender || '|' || uid || '|' || at FROM messages ORDER BY session, id")
 SQL(DUMP_REVERTS, "SELECT oid || '|' || cid FROM reverts ORDER BY oid, cid")
 SQL(DUMP_DAYS, "SELECT day || '|' || what || '|' || n FROM days ORDER BY day, what")
 SQL(DUMP_TAGS, "SELECT tag || '|' || task FROM tags ORDER BY tag, task")
@@ -664,6 +716,9 @@ SQL(DUMP_MARKS, "SELECT session || '|' || printf('%.17g', value) FROM marks ORDE
 SQL(DUMP_REWARDS, "SELECT idx || '|' || session || '|' || lane || '|' || printf('%.17g', value) FROM rewards ORDER BY idx")
 SQL(DUMP_ARMS, "SELECT lane || '|' || n || '|' || printf('%.17g', total) || '|' || printf('%.17g', weight) || '|' || printf('%.17g', sum) || '|' || idx FROM arms ORDER BY lane")
 SQL(DUMP_PICKS, "SELECT token || '|' || session || '|' || lane FROM picks ORDER BY token")
+SQL(DUMP_ACTIONS, "SELECT id || '|' || name || '|' || session || '|' || uid || '|' || pid || '|' || since || '|' || changed || '|' || state"
+    " || '|' || closed || '|' || reason || '|' || result || '|' || gone FROM actions ORDER BY id")
+SQL(DUMP_ACTION_LOG, "SELECT id || '|' || name || '|' || at || '|' || event || '|' || session || '|' || note FROM action_log ORDER BY id")
 SQL(DUMP_CONTEXTS, "SELECT idx || '|' || session || '|' || seq || '|' || at FROM contexts ORDER BY idx")
 SQL(DUMP_CONTEXT_SUMS, "SELECT block || '|' || n || '|' || sum || '|' || squares FROM context_sums ORDER BY block")
 SQL(DUMP_FIRINGS, "SELECT lesson || '|' || session || '|' || idx || '|' || share || '|' || held || '|' || keywords FROM firings ORDER BY lesson, session")

@@ -325,6 +325,11 @@ int64_t rows_int(struct rows *r, int col)
 	return sqlite3_column_int64(r->stmt, col);
 }
 
+double rows_real(struct rows *r, int col)
+{
+	return sqlite3_column_double(r->stmt, col);
+}
+
 const char *rows_text(struct rows *r, int col)
 {
 	const char *s = (const char *)sqlite3_column_text(r->stmt, col);

@@ -87,6 +87,8 @@ struct rows *db_rows_bound(struct db *db, const struct bind *binds);
 /* 1: a row is there. 0: no more. -errno. */
 int rows_next(struct rows *r);
 int64_t rows_int(struct rows *r, int col);
+/* Of a column that is REAL. */
+double rows_real(struct rows *r, int col);
 /* Valid until the next rows_next; never NULL ("" for NULL). */
 const char *rows_text(struct rows *r, int col);
 size_t rows_bytes(struct rows *r, int col);

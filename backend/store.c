@@ -13,6 +13,7 @@
 #include "backend/clean.h"
 #include "backend/log.h"
 #include "backend/read.h"
+#include "backend/rules.h"
 #include "backend/schema.h"
 #include "backend/store_impl.h"
 #include "backend/text.h"
@@ -217,6 +218,20 @@ static int settle_leases(struct store *s)
 	return err ? err : db_run(s->writer, Q(META_SET), T("boot"), T(s->boot_id));
 }
 
+/* Who was permitted a deed may have done it while nobody could hear of it. */
+static int settle_actions(struct store *s)
+{
+	struct tx tx = { .db = s->writer, .seq = s->seq, .finish = s->finish };
+	int err;
+
+	tx.wall = s->world->wall_ms(s->world);
+	tx.boot = s->world->boot_ms(s->world);
+	err = rules_actions_restarted(&tx);
+	s->seq = tx.seq;
+	s->finish = tx.finish;
+	return err;
+}
+
 static int settle_once(struct store *s)
 {
 	int err = db_run(s->writer, Q(BEGIN_WRITE));
@@ -228,6 +243,8 @@ static int settle_once(struct store *s)
 	err = settle_restore(s);
 	if (!err)
 		err = settle_leases(s);
+	if (!err)
+		err = settle_actions(s);
 	return err ? err : db_run(s->writer, Q(COMMIT));
 }
 

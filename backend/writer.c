@@ -12,6 +12,7 @@
 
 #include "backend/ballast.h"
 #include "backend/clean.h"
+#include "backend/field.h"
 #include "backend/log.h"
 #include "backend/rules.h"
 #include "backend/store_impl.h"
@@ -34,7 +35,9 @@ static rule_fn *const rules[CHANGE_KINDS] = {
 	[CHANGE_JUDGED] = rule_judged,	   [CHANGE_OBSERVED] = rule_observed,
 	[CHANGE_LOOK] = rule_look,	   [CHANGE_BASE] = rule_base,
 	[CHANGE_JOURNAL] = rule_journal,   [CHANGE_GRADE] = rule_grade,
-	[CHANGE_APPLY] = rule_apply,
+	[CHANGE_APPLY] = rule_apply,	   [CHANGE_PERMIT] = rule_permit,
+	[CHANGE_RESULT] = rule_result,	   [CHANGE_WITHDRAW] = rule_withdraw,
+	[CHANGE_MESSAGE] = rule_message,
 };
 
 #define AWAKE_MS 300000 /* after a suspend a lease has so much more, at most */
@@ -111,6 +114,8 @@ static int needs_room(const struct change *c)
 	case CHANGE_RENEW:
 	case CHANGE_EXIT:
 	case CHANGE_UNLOCK:
+	case CHANGE_RESULT:
+	case CHANGE_WITHDRAW:
 		return 0;
 	case CHANGE_SET:
 		return c->of != THING_CONTROL && strcmp(c->field, "outcome") != 0;
@@ -217,15 +222,31 @@ static int64_t min_positive(int64_t a, int64_t b)
 	return b > 0 && b < a ? b : a;
 }
 
+/* A moment of the wall clock (0: none) as one of the boot clock, not before the next ms. */
+static int64_t on_boot_clock(int64_t at, int64_t boot, int64_t wall)
+{
+	return !at ? 0 : boot + (at > wall ? at - wall : 1);
+}
+
+/* When the key of the deed that was done first is free again, wall ms; 0: there is none. */
+static int64_t next_forgotten(struct db *db)
+{
+	int64_t at = db_get(db, 0, Q(ACTION_OLDEST));
+
+	return at ? at + field_duration(db, THING_CONTROL, 0, "action-retention") : 0;
+}
+
 static int64_t next_due(struct db *db, int64_t boot, int64_t wall)
 {
-	int64_t due = INT64_MAX, daily = db_get(db, 0, Q(DAILY_NEXT));
+	int64_t due = INT64_MAX;
 
 	/* a lease ends behind its last millisecond */
 	due = min_positive(due, db_get(db, 0, Q(LEASE_NEXT)));
 	due = min_positive(due, db_get(db, 0, Q(LOCK_NEXT)));
 	due = min_positive(due, db_get(db, 0, Q(IDLE_NEXT)));
-	return daily ? min_positive(due, boot + (daily > wall ? daily - wall : 1)) : due;
+	due = min_positive(due, db_get(db, 0, Q(ACTION_NEXT)));
+	due = min_positive(due, on_boot_clock(db_get(db, 0, Q(DAILY_NEXT)), boot, wall));
+	return min_positive(due, on_boot_clock(next_forgotten(db), boot, wall));
 }
 
 static void append(struct change *c, void *arg)

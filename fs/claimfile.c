@@ -228,6 +228,7 @@ static int column_rename(struct request *r, int64_t id, const char *name, const 
 }
 
 const struct dir_ops claims_ops = {
+	.verb = "claim",
 	.create = claims_create,
 	.unlink = claims_unlink,
 	.rename = column_rename,

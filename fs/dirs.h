@@ -9,9 +9,9 @@ extern const struct node root_node;
 extern const struct node ideas_rows[], ready_rows[], blocked_rows[], claims_rows[], done_rows[];
 extern const struct node tasks_rows[], sessions_rows[], probes_rows[], archive_rows[],
 	control_rows[], lanes_rows[], lessons_rows[], repos_rows[], convergence_rows[],
-	stats_rows[];
-extern const struct node wait_rows[];
-extern const struct dir_ops tasks_ops, sessions_ops;
+	stats_rows[], actions_rows[];
+extern const struct node wait_rows[], wait_messages_rows[];
+extern const struct dir_ops tasks_ops, sessions_ops, actions_ops;
 
 /* readme.c, status.c, events.c, verdict.c: files of the root. */
 int readme_show(struct request *r, int64_t id, struct buf *out);

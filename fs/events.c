@@ -60,11 +60,35 @@ int events_show(struct request *r, int64_t id, struct buf *out)
 	return 0;
 }
 
+static int wait_next(struct request *r, int64_t id, int64_t *at, size_t size, struct buf *out)
+{
+	int64_t seen = store_seq(r->fs->store); /* the rest is decided, but not answered yet */
+	AUTO_ROWS *rows = NULL;
+	int got = 0;
+
+	(void)id;
+	if (*at >= seen)
+		return 0;
+	rows = db_rows(r->db, Q(EVENTS_AFTER), I(*at), I(seen - *at));
+	while (out->n < size && (got = rows_next(rows)) > 0 && rows_int(rows, 0) <= seen) {
+		buf_line(out, "%s", rows_text(rows, 1));
+		*at = rows_int(rows, 0);
+	}
+	return got < 0 ? got : 0;
+}
+
 const struct node wait_rows[] = {
 	{ .type = NODE_FILE,
 	  .row = ROW_WAIT_EVENTS,
 	  .name = "events",
 	  .mode = 0444,
-	  .flags = NODE_WAIT },
+	  .flags = NODE_WAIT,
+	  .next = wait_next },
+	{ .type = NODE_DIR,
+	  .row = ROW_WAIT_MESSAGES,
+	  .name = "messages",
+	  .mode = 0555,
+	  .flags = NODE_HIDDEN,
+	  .children = wait_messages_rows },
 	END,
 };

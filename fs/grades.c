@@ -96,25 +96,7 @@ static int render(struct request *r, int64_t id, struct buf *out)
 /* A grade follows from the events: as long as there is no other one it is the same. */
 int grade_show(struct request *r, int64_t id, struct buf *out)
 {
-	struct fs *fs = r->fs;
-	int64_t seq = db_get(r->db, 0, Q(EVENT_LAST));
-	int err;
-
-	if (fs->grade.session == id && fs->grade.seq == seq) {
-		buf_add(out, fs->grade.text.p, fs->grade.text.n);
-		return 0;
-	}
-	fs->grade.session = 0;
-	buf_clear(&fs->grade.text);
-	err = render(r, id, &fs->grade.text);
-	if (err) {
-		buf_free(&fs->grade.text); /* its error would stay */
-		return err;
-	}
-	fs->grade.session = id;
-	fs->grade.seq = seq;
-	buf_add(out, fs->grade.text.p, fs->grade.text.n);
-	return 0;
+	return shown_again(r, &r->fs->grade, id, 0, id, render, out);
 }
 
 /* --- its parts --- */

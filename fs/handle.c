@@ -199,6 +199,16 @@ int handle_is_winner(const struct request *r, int64_t token)
 	return 0;
 }
 
+int handle_is_first_touch(const struct request *r, int64_t token)
+{
+	for (struct handle *h = handles; h; h = h->hh.next) {
+		if (!h->won || h->token != token || !is_of(h, &r->actor))
+			continue;
+		return !(h->flags & O_EXCL) && !h->touched++;
+	}
+	return 0;
+}
+
 void handle_granted(struct request *r, int64_t token)
 {
 	struct world *w = store_world(r->fs->store);

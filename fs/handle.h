@@ -16,15 +16,15 @@ struct handle {
 	int flags;     /* of open(2) */
 	int64_t token; /* the grant it stands for; 0: none */
 	int won;       /* its CREATE made the grant */
+	int touched;   /* and its own touch has set the times */
 	int32_t pid;   /* who opened it */
 	int64_t start;
 	int64_t session;     /* as whom; 0: none */
-	struct buf text;     /* what reads see */
+	struct buf text;     /* what reads see; of what is followed, what they did not see yet */
 	struct buf accepted; /* what writes have put so far */
 	int mid_line;	     /* O_APPEND: the last write ended inside a line */
-	int64_t at;	     /* wait/events: bytes of events seen */
-	void *poll;	     /* wait/events: the kernel's handle to wake; ll.c's */
-	int64_t polled;	     /* bytes of events when it was given */
+	int64_t at;	     /* what is followed: the last event seen */
+	void *poll;	     /* what is followed: who polls it; ll.c's */
 	int64_t as;	     /* the session whose directory it was opened through; 0: none */
 	uint64_t dir;	     /* a door: the directory it is in; 0: no door */
 	char *name;	     /* a door, a mutex: its name; owned */
@@ -61,6 +61,12 @@ void handle_accept(struct handle *h, const struct buf *text, int append);
  * processes we cannot see, any that acts as the same session.
  */
 int handle_is_winner(const struct request *r, int64_t token);
+
+/*
+ * The same, for what must not be got twice: only the first time, and not when the CREATE
+ * was with O_EXCL, after which no touch sets times.
+ */
+int handle_is_first_touch(const struct request *r, int64_t token);
 
 /* A grant was made to R's actor. */
 void handle_granted(struct request *r, int64_t token);

@@ -39,7 +39,7 @@ static int share_show(struct request *r, int64_t id, struct buf *out)
 
 	(void)snprintf(lane.name, sizeof(lane.name), "%s", name ? name : "");
 	if (!err)
-		err = share_of(r->db, &lane, 0, 0, &s);
+		err = share_of(r->db, &lane, 0, 0, share_window(r->db), &s);
 	if (!err)
 		buf_line(out, "%.2f", (double)s.in / (double)s.window);
 	return err;
@@ -49,7 +49,10 @@ static int expected(struct request *r, int64_t id, struct expected *out)
 {
 	AUTO_FREE char *name = db_text(r->db, Q(THING_NAME), I(id));
 
-	return name ? select_expected(r->db, name, out) : -ESTALE;
+	struct select_settings set;
+	int err = name ? select_settings(r->db, &set) : -ESTALE;
+
+	return err ? err : select_expected(r->db, &set, name, out);
 }
 
 /* What a session in it may be expected to come to. */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include "backend/read.h"
 #include "fs/caller.h"
 #include "fs/events.h"
+#include "fs/follow.h"
 #include "fs/handle.h"
 #include "fs/ll.h"
 #include "fs/lockfile.h"
@@ -42,9 +44,8 @@ struct ll {
 	struct fuse_buf buf;
 	int epoch; /* the kernel has FUSE_NOTIFY_INC_EPOCH */
 	int running;
-	int polled;	   /* open files somebody polls */
-	int closing;	   /* locks of closed files that are being given back */
-	struct op *parked; /* readers of wait/events */
+	int closing; /* locks of closed files that are being given back */
+	struct follow *follow;
 };
 
 /* A request that is answered later. */
@@ -63,7 +64,14 @@ struct op {
 	int how;		   /* of flock(2) */
 	int again;		   /* it was cancelled, to be asked anew */
 	struct prepared *prepared; /* what was found out for the change; NULL: nothing */
-	struct op *next;
+	struct follower follower;  /* a read that waits */
+};
+
+/* An open file that somebody polls. */
+struct poller {
+	struct follower follower;
+	struct ll *ll;
+	struct fuse_pollhandle *ph;
 };
 
 /* --- begin and end of a request --- */
@@ -645,7 +653,7 @@ static void reply_open_file(struct op *op, struct handle *h)
 	op->fi.nonseekable = (n->flags & NODE_WAIT) != 0;
 }
 
-/* The claim just made, as an open file. */
+/* The claim, or the permission, just made, as an open file. */
 static void reply_created(struct op *op)
 {
 	struct fuse_entry_param e;
@@ -653,7 +661,8 @@ static void reply_created(struct op *op)
 	uint64_t ino;
 	int err = node_lookup(&op->r, op->r.ino, op->r.change->name, &ino);
 
-	if (err == -ENOENT) /* granted, and lost before we could say so: the kernel asks again */
+	/* granted, and lost before we could say so, or another's by now: the kernel asks again */
+	if (err == -ENOENT || (!err && NODE_ID(ino) != op->r.change->result.id))
 		err = -ESTALE;
 	if (!err)
 		err = fill_entry(op->ll, &op->r, ino, &e);
@@ -704,7 +713,7 @@ static void ll_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 	if (!op)
 		return;
 	op->fi = *fi;
-	request_op(&op->r, ops_of(op)->create ? "claim" : "create", parent, name);
+	request_op(&op->r, ops_of(op)->verb ? ops_of(op)->verb : "create", parent, name);
 	buf_str(&op->text, name);
 	err = ops_of(op)->create ? ops_of(op)->create(&op->r, NODE_ID(parent), name, fi->flags) :
 				   refuse_fixed(op);
@@ -721,7 +730,8 @@ static void reply_opened(struct op *op)
 		(void)fuse_reply_err(op->req, ENOMEM);
 		return;
 	}
-	h->at = store_bytes(op->ll->fs->store);
+	if (op->r.node->flags & NODE_WAIT)
+		follow_open(&op->r, h);
 	err = op->late ? lock_opened_late(&op->r, h) : lock_opened(&op->r, h);
 	if (!err && !op->late && (op->fi.flags & O_ACCMODE) != O_WRONLY && op->r.node->show)
 		err = node_show(&op->r, op->r.ino, &h->text);
@@ -812,38 +822,50 @@ static void reply_slice(fuse_req_t req, const struct buf *text, size_t size, off
 	(void)fuse_reply_buf(req, n ? text->p + from : NULL, n);
 }
 
-/* What came behind H's place, if anything: 1 when it was answered. */
-static int read_wait(struct ll *l, fuse_req_t req, struct handle *h, size_t size)
+/* What has come for H, if anything: 1 when it was answered. */
+static int read_wait(fuse_req_t req, struct handle *h, size_t size)
 {
 	AUTO_BUF struct buf text = BUF_INIT;
 	struct request r;
+	int got;
 
-	if (store_bytes(l->fs->store) <= h->at)
-		return 0;
 	request_start(&r, req, h->ino);
-	(void)events_read(&r, h->at, size, &text);
+	got = follow_read(&r, h, size, &text);
 	request_end(&r);
-	h->at += (int64_t)text.n;
-	(void)fuse_reply_buf(req, text.p, text.n);
+	if (!got)
+		return 0;
+	fuse_req_interrupt_func(req, NULL, NULL);
+	if (got < 0)
+		(void)fuse_reply_err(req, -got);
+	else
+		(void)fuse_reply_buf(req, text.p, text.n);
 	return 1;
 }
 
-static void parked_remove(struct op *op)
+static void read_unpark(struct op *op)
 {
-	for (struct op **p = &op->ll->parked; *p; p = &(*p)->next)
-		if (*p == op) {
-			*p = op->next;
-			return;
-		}
+	follow_leave(op->ll->follow, &op->follower);
+	op_free(op);
 }
 
 static void read_interrupted(fuse_req_t req, void *arg)
 {
-	struct op *op = arg;
-
-	parked_remove(op);
 	(void)fuse_reply_err(req, EINTR);
-	op_free(op);
+	read_unpark(arg);
+}
+
+static void wake_read(struct follower *f, int over)
+{
+	struct op *op = (struct op *)((char *)f - offsetof(struct op, follower));
+	struct handle *h = handle_get(f->fh);
+
+	if (over || !h) {
+		fuse_req_interrupt_func(op->req, NULL, NULL);
+		(void)fuse_reply_err(op->req, over ? ENOTCONN : ESTALE);
+	} else if (!read_wait(op->req, h, op->size)) {
+		return;
+	}
+	read_unpark(op);
 }
 
 static void read_park(struct ll *l, fuse_req_t req, fuse_ino_t ino, struct handle *h, size_t size)
@@ -853,10 +875,13 @@ static void read_park(struct ll *l, fuse_req_t req, fuse_ino_t ino, struct handl
 	if (!op)
 		return;
 	request_end(&op->r);
-	op->fh = h->fh;
 	op->size = size;
-	op->next = l->parked;
-	l->parked = op;
+	op->follower.wake = wake_read;
+	if (follow_wait(l->follow, h, &op->follower)) {
+		(void)fuse_reply_err(req, ENOMEM);
+		op_free(op);
+		return;
+	}
 	fuse_req_interrupt_func(req, read_interrupted, op); /* last: may run at once */
 }
 
@@ -880,15 +905,15 @@ static void ll_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 {
 	struct ll *l = fuse_req_userdata(req);
 	struct handle *h = handle_get(fi->fh);
-	const struct node *n = node_of(ino);
+	const struct node *n = h ? node_of(h->ino) : NULL;
 
-	if (!h || !n || h->late)
+	if (!n || h->late)
 		(void)fuse_reply_err(req, ESTALE);
 	else if (n->flags & NODE_STREAM)
 		read_stream(req, ino, size, off);
 	else if (!(n->flags & NODE_WAIT))
 		reply_slice(req, &h->text, size, off);
-	else if (read_wait(l, req, h, size))
+	else if (read_wait(req, h, size))
 		return;
 	else if (fi->flags & O_NONBLOCK)
 		(void)fuse_reply_err(req, EAGAIN);
@@ -1101,16 +1126,56 @@ static void ll_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, 
 	op_finish(op, lock_asked(op, h, how), reply_locked);
 }
 
+static void poller_free(struct poller *p)
+{
+	follow_leave(p->ll->follow, &p->follower);
+	fuse_pollhandle_destroy(p->ph);
+	free(p);
+}
+
+static void wake_poll(struct follower *f, int over)
+{
+	struct poller *p = (struct poller *)((char *)f - offsetof(struct poller, follower));
+	struct handle *h = handle_get(f->fh);
+
+	if (!over)
+		(void)fuse_lowlevel_notify_poll(p->ph);
+	if (h)
+		h->poll = NULL;
+	poller_free(p);
+}
+
+/* PH, which is taken over, is told when there is something to read in H. */
+static void poll_later(struct ll *l, struct handle *h, struct fuse_pollhandle *ph)
+{
+	struct poller *p = h->poll;
+
+	if (p) {
+		fuse_pollhandle_destroy(p->ph);
+		p->ph = ph;
+		return;
+	}
+	p = calloc(1, sizeof(*p));
+	if (!p || follow_wait(l->follow, h, &p->follower)) {
+		(void)fuse_lowlevel_notify_poll(ph); /* no memory: it is to ask again */
+		fuse_pollhandle_destroy(ph);
+		free(p);
+		return;
+	}
+	p->follower.wake = wake_poll;
+	p->ll = l;
+	p->ph = ph;
+	h->poll = p;
+}
+
 static void ll_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct ll *l = fuse_req_userdata(req);
 	struct handle *h = handle_get(fi->fh);
 
 	(void)ino;
-	if (h && h->poll) {
-		fuse_pollhandle_destroy(h->poll);
-		l->polled--;
-	}
+	if (h && h->poll)
+		poller_free(h->poll);
 	if (h)
 		drop_lock(l, h, 0);
 	handle_close(fi->fh);
@@ -1211,8 +1276,10 @@ static void ll_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 		    struct fuse_pollhandle *ph)
 {
 	struct ll *l = fuse_req_userdata(req);
-	const struct node *n = node_of(ino);
 	struct handle *h = handle_get(fi->fh);
+	const struct node *n = node_of(h ? h->ino : ino);
+	struct request r;
+	int ready;
 
 	if (!n || !(n->flags & NODE_WAIT) || !h) {
 		if (ph)
@@ -1221,16 +1288,12 @@ static void ll_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 						   (n && n->store ? POLLOUT | POLLWRNORM : 0));
 		return;
 	}
-	/* kept though there is something to read: who waits for edges asks but once */
-	if (ph) {
-		if (h->poll)
-			fuse_pollhandle_destroy(h->poll);
-		else
-			l->polled++;
-		h->poll = ph;
-		h->polled = store_bytes(l->fs->store);
-	}
-	(void)fuse_reply_poll(req, store_bytes(l->fs->store) > h->at ? POLLIN | POLLRDNORM : 0);
+	if (ph) /* kept though there is something to read: who waits for edges asks but once */
+		poll_later(l, h, ph);
+	request_start(&r, req, ino);
+	ready = follow_ready(&r, h);
+	request_end(&r);
+	(void)fuse_reply_poll(req, ready ? POLLIN | POLLRDNORM : 0);
 }
 
 static void ll_forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup)
@@ -1299,10 +1362,12 @@ struct ll *ll_new(struct fs *fs, const char *options)
 	if (!l)
 		return NULL;
 	l->fs = fs;
-	l->se = fuse_session_new(&args, &ops, sizeof(ops), l);
+	l->follow = follow_new(fs->store);
+	l->se = l->follow ? fuse_session_new(&args, &ops, sizeof(ops), l) : NULL;
 	fuse_opt_free_args(&args);
 	if (l->se)
 		return l;
+	follow_free(l->follow);
 	free(l);
 	return NULL;
 }
@@ -1313,13 +1378,7 @@ void ll_free(struct ll *l)
 
 	if (!l)
 		return;
-	while (l->parked) {
-		struct op *op = l->parked;
-
-		parked_remove(op);
-		(void)fuse_reply_err(op->req, ENOTCONN);
-		op_free(op);
-	}
+	follow_free(l->follow);
 	while ((l->fs->verdict && (waiting = verdict_take(l->fs->verdict))) ||
 	       (waiting = prepare_take(l->fs))) {
 		(void)fuse_reply_err(waiting->req, ENOTCONN);
@@ -1419,43 +1478,9 @@ static void bump_epoch(struct ll *l)
 	}
 }
 
-static void wake_poller(struct handle *h, void *arg)
-{
-	struct ll *l = arg;
-
-	if (!h->poll || store_bytes(l->fs->store) <= h->polled)
-		return;
-	(void)fuse_lowlevel_notify_poll(h->poll);
-	fuse_pollhandle_destroy(h->poll);
-	h->poll = NULL;
-	l->polled--;
-}
-
-static void wake_readers(struct ll *l)
-{
-	struct op *next;
-
-	for (struct op *op = l->parked; op; op = next) {
-		struct handle *h = handle_get(op->fh);
-
-		next = op->next;
-		if (h && store_bytes(l->fs->store) <= h->at)
-			continue;
-		parked_remove(op);
-		fuse_req_interrupt_func(op->req, NULL, NULL);
-		if (!h)
-			(void)fuse_reply_err(op->req, ESTALE);
-		else
-			(void)read_wait(l, op->req, h, op->size);
-		op_free(op);
-	}
-	if (l->polled)
-		handle_each(wake_poller, l);
-}
-
 void ll_decided(struct ll *l)
 {
 	bump_epoch(l);
-	if (store_collect(l->fs->store))
-		wake_readers(l);
+	(void)store_collect(l->fs->store);
+	follow_look(l->follow);
 }

@@ -381,6 +381,8 @@ static void close_all(struct daemon *d)
 	why_free(d->fs.why);
 	buf_free(&d->fs.import_report);
 	buf_free(&d->fs.grade.text);
+	buf_free(&d->fs.next.text);
+	buf_free(&d->fs.next_why.text);
 	loop_sweep(&d->loop, 1);
 	(void)close(d->loop.epoll);
 	(void)close(d->signals);

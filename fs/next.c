@@ -2,8 +2,8 @@
 #include "backend/select.h"
 #include "fs/dirs.h"
 
-/* The session that asks: by path, or whoever the caller is. 1, 0: nobody; -errno. */
-static int asker(struct request *r, int64_t id, struct session *out)
+/* The session that asks: by path, or whoever the caller is; 0: nobody. */
+static int64_t asker(struct request *r, int64_t id)
 {
 	int64_t session = node_session(r, r->node, id);
 
@@ -11,22 +11,35 @@ static int asker(struct request *r, int64_t id, struct session *out)
 		(void)request_identify(r, 0);
 		session = r->actor.session;
 	}
-	return session ? read_session(r->db, session, out) : 0;
+	return session;
 }
 
-static int choose(struct request *r, int64_t id, struct session *s, struct selection *out)
+/* A choice is one of a second, so that its size is that of what is read then. */
+static int64_t second(struct request *r)
 {
 	struct world *world = store_world(r->fs->store);
-	int got = asker(r, id, s);
 
-	return got < 0 ? got : select_next(r->db, got ? s : NULL, world->wall_ms(world), out);
+	return world->wall_ms(world) / 1000;
 }
 
-int next_show(struct request *r, int64_t id, struct buf *out)
+/* What a probe said may open a lane, and is no event. */
+static int64_t stamp(struct request *r)
+{
+	return second(r) << 24 ^ db_get(r->db, 0, Q(RUN_NEWEST));
+}
+
+static int choose(struct request *r, int64_t session, struct session *s, struct selection *out)
+{
+	int got = session ? read_session(r->db, session, s) : 0;
+
+	return got < 0 ? got : select_next(r->db, got ? s : NULL, second(r) * 1000, out);
+}
+
+static int render_next(struct request *r, int64_t session, struct buf *out)
 {
 	struct selection choice = { .drawn = -1 };
 	struct session s;
-	int err = choose(r, id, &s, &choice);
+	int err = choose(r, session, &s, &choice);
 
 	if (!err && choice.pick)
 		buf_line(out, "%s", choice.pick->name);
@@ -34,11 +47,11 @@ int next_show(struct request *r, int64_t id, struct buf *out)
 	return err;
 }
 
-int next_why_show(struct request *r, int64_t id, struct buf *out)
+static int render_why(struct request *r, int64_t session, struct buf *out)
 {
 	struct selection choice = { .drawn = -1 };
 	struct session s;
-	int err = choose(r, id, &s, &choice);
+	int err = choose(r, session, &s, &choice);
 
 	if (!err)
 		err = select_explain(r->db, &choice, out);
@@ -46,7 +59,19 @@ int next_why_show(struct request *r, int64_t id, struct buf *out)
 	return err;
 }
 
-/* --- control/select --- */
+int next_show(struct request *r, int64_t id, struct buf *out)
+{
+	int64_t session = asker(r, id);
+
+	return shown_again(r, &r->fs->next, session + 1, stamp(r), session, render_next, out);
+}
+
+int next_why_show(struct request *r, int64_t id, struct buf *out)
+{
+	int64_t session = asker(r, id);
+
+	return shown_again(r, &r->fs->next_why, session + 1, stamp(r), session, render_why, out);
+}
 
 #define SETTING(r, n) SETTING_OF("select", r, n)
 

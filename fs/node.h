@@ -37,6 +37,7 @@ struct handle;
 
 /* What making, removing and moving names in a directory means; NULL: EPERM. */
 struct dir_ops {
+	const char *verb; /* what `create` is called in `why`; NULL: create */
 	int (*create)(struct request *r, int64_t id, const char *name, int flags);
 	int (*mkdir)(struct request *r, int64_t id, const char *name);
 	int (*unlink)(struct request *r, int64_t id, const char *name);
@@ -51,10 +52,11 @@ struct dir_ops {
 #define NODE_LIST 4u	  /* a write of 4096 bytes or more must end with a line */
 #define NODE_OWNER 8u	  /* belongs to the mount's owner, not to the thing's */
 #define NODE_SESSION 16u  /* using it acts as the session whose thing it is */
-#define NODE_WAIT 32u	  /* reads block until there is something (wait/events) */
+#define NODE_WAIT 32u	  /* reads block until there is something, which `next` tells */
 #define NODE_STREAM 64u	  /* served by offset (events) */
 #define NODE_VERDICT 128u /* opening it runs the probes */
-#define NODE_FENCED 256u  /* its thing is a grant: handles are fenced by it */
+#define NODE_FENCED \
+	256u /* its thing is a grant or a permission: handles know whose CREATE got it */
 #define NODE_LARGE 1024u  /* takes writes of up to 1 MiB */
 #define NODE_STRICT 2048u /* who may not open it for writing does not truncate it either */
 #define NODE_COSTLY 512u  /* long to render: the size of the last copy will do */
@@ -81,6 +83,11 @@ struct node {
 	int (*touch)(struct request *r, int64_t id);
 	/* Opening for writing: 0 or refused. */
 	int (*open)(struct request *r, int64_t id, int flags);
+	/*
+	 * NODE_WAIT: append what came behind event *AT, whole lines, till there are SIZE bytes;
+	 * *AT: the last of it. 1: no more will ever come; 0 or -errno.
+	 */
+	int (*next)(struct request *r, int64_t id, int64_t *at, size_t size, struct buf *out);
 	/* flock: makes r->change, for the open file H. NULL: EOPNOTSUPP. */
 	int (*lock)(struct request *r, int64_t id, struct handle *h);
 };

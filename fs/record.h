@@ -12,6 +12,10 @@ int taken_show(struct request *r, int64_t id, struct buf *out);
 int stamp_show(struct request *r, int64_t id, struct buf *out);
 int record_show(struct request *r, int64_t id, struct buf *out);
 
+/* messages.c */
+int messages_show(struct request *r, int64_t id, struct buf *out);
+int messages_store(struct request *r, int64_t id, const char *text, size_t n, int append);
+
 /* grades.c */
 int grade_show(struct request *r, int64_t id, struct buf *out);
 extern const struct node grades_rows[];

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "backend/store.h"
+#include "fs/shown.h"
 
 struct node;
 struct why_table;
@@ -28,10 +29,7 @@ struct fs {
 	struct why_table *why;
 	struct verdict_state *verdict;
 	struct buf import_report;
-	struct {
-		int64_t session, seq; /* the last event when it was made */
-		struct buf text;
-	} grade;		/* the last one shown: asked for its size and then for itself */
+	struct shown grade, next, next_why;
 	struct waiter *waiters; /* wait.c's */
 	struct watch_table *watch;
 	struct loop *loop;

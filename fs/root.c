@@ -88,6 +88,7 @@ static const struct node root_rows[] = {
 	DIR_OPS(ROW_BLOCKED, "blocked", 0777, blocked_rows, &column_ops),
 	DIR_OPS(ROW_CLAIMS, "claims", 0777, claims_rows, &claims_ops),
 	DIR_OPS(ROW_DONE, "done", 0777, done_rows, &column_ops),
+	DIR_OPS(ROW_ACTIONS, "actions", 0777, actions_rows, &actions_ops),
 	DIR_OPS(ROW_TASKS, "tasks", 0777, tasks_rows, &tasks_ops),
 	DIR_OPS(ROW_SESSIONS, "sessions", 0777, sessions_rows, &sessions_ops),
 	THINGS_DIR(ROW_PROBES, "probes", 0775, THING_PROBE, probes_rows),

@@ -196,6 +196,18 @@ enum row {
 	ROW_GRADING_RESTRAINT = 336,
 	ROW_GRADING_UNIT = 337,
 
+	/* actions/ and what is set for it */
+	ROW_ACTIONS = 350,
+	ROW_ACTION = 351,
+	ROW_ACTIONS_LIMIT = 352,
+	ROW_ACTION_WAIT = 353,
+	ROW_ACTION_RETENTION = 354,
+
+	/* messages */
+	ROW_SESSION_MESSAGES = 360,
+	ROW_WAIT_MESSAGES = 361,
+	ROW_WAIT_MAILBOX = 362,
+
 	/* more of the top, and of sessions/ID; control/select */
 	ROW_NEXT = 400,
 	ROW_NEXT_WHY = 401,

@@ -333,6 +333,7 @@ static const struct node session[] = {
 	  .flags = NODE_SESSION,
 	  .show = journal_show,
 	  .store = journal_store },
+	FILE_RW(ROW_SESSION_MESSAGES, "messages", 0666, messages_show, messages_store),
 	FILE_RO(ROW_SESSION_COMMITS, "commits", deeds_commits_show),
 	FILE_RO(ROW_SESSION_REFUSALS, "refusals", refusals_show),
 	FILE_RO(ROW_SESSION_TAKEN, "taken", taken_show),

@@ -34,7 +34,7 @@ int status_show(struct request *r, int64_t id, struct buf *out)
 	AUTO_FREE char *verdict = db_text(r->db, Q(ATTR), I(0), T("verdict"));
 	AUTO_FREE char *estop = db_text(r->db, Q(ATTR), I(0), T("estop"));
 	struct world *w = store_world(r->fs->store);
-	int64_t now = w->wall_ms(w);
+	int64_t now = w->wall_ms(w), unknown = db_get(r->db, 0, Q(ACTIONS_UNKNOWN));
 	char when[TIME_TEXT];
 
 	(void)id;
@@ -49,6 +49,8 @@ int status_show(struct request *r, int64_t id, struct buf *out)
 		 (long long)db_get(r->db, 0, Q(COUNT_DONE_SINCE), I(now / 86400000 * 86400000)));
 	buf_line(out, "incidents-today %lld",
 		 (long long)db_get(r->db, 0, Q(DAY_SUM), T("incidents"), I(now / 86400000)));
+	if (unknown)
+		buf_line(out, "unknown-actions %lld", (long long)unknown);
 	show_claims(r, out);
 	return 0;
 }

@@ -166,6 +166,22 @@ Test(buf, clear_does_not_lose_a_failure)
 	cr_assert_eq(b.err, -E2BIG);
 }
 
+Test(buf, drop_takes_from_the_front)
+{
+	AUTO_BUF struct buf b = BUF_INIT;
+
+	buf_drop(&b, 0);
+	cr_assert_str_eq(buf_text(&b), "");
+	buf_str(&b, "one two");
+	buf_drop(&b, 4);
+	cr_assert_str_eq(buf_text(&b), "two");
+	cr_assert_eq(b.n, 3);
+	buf_drop(&b, 3);
+	cr_assert_str_eq(buf_text(&b), "");
+	buf_str(&b, "x");
+	cr_assert_str_eq(buf_text(&b), "x");
+}
+
 Test(buf, free_returns_to_init)
 {
 	struct buf b = BUF_INIT;

@@ -6,6 +6,7 @@
 #include "backend/schema.h"
 #include "tests/lib/check.h"
 #include "tests/lib/observing.h"
+#include "tests/lib/observing.h"
 
 static struct fixture f;
 static char path[320];
@@ -140,16 +141,22 @@ Test(schema, a_file_that_is_no_database_is_refused_and_not_touched)
 
 /* --- older ones --- */
 
+/* What came with version 9. */
+#define DROP_LESSONS                                                        \
+	"DROP TABLE contexts; DROP TABLE context_sums; DROP TABLE firings;" \
+	"DROP TABLE effects; DROP TABLE lessons; DROP TABLE keywords;"
+
 /* The store as version 3 had it: without what came since. */
 static void become_version_3(void)
 {
 	run_on_file(
-		"DROP TABLE contexts; DROP TABLE context_sums; DROP TABLE firings; DROP TABLE effects; DROP TABLE lessons; DROP TABLE keywords;"
+		DROP_LESSONS
 		"DROP TABLE tags; DROP TABLE marks; DROP TABLE rewards; DROP TABLE arms; DROP TABLE picks;"
 		"DROP INDEX board_next; DROP INDEX board_family; ALTER TABLE board DROP COLUMN let_go; ALTER TABLE board DROP COLUMN family; ALTER TABLE board DROP COLUMN worth; ALTER TABLE board DROP COLUMN offer;"
 		"ALTER TABLE board DROP COLUMN lane; ALTER TABLE grants DROP COLUMN lane;"
+		"DROP TABLE actions; DROP TABLE action_log;"
 		"DROP TABLE journal; DROP TABLE lines; DROP TABLE refusals; DROP TABLE grades; DROP TABLE reverts;"
-		"DROP TABLE days; DROP INDEX grants_session; DROP INDEX board_value;"
+		"DROP TABLE days; DROP TABLE messages; DROP INDEX grants_session; DROP INDEX board_value;"
 		"ALTER TABLE board DROP COLUMN value; ALTER TABLE grants DROP COLUMN worth;"
 		"ALTER TABLE grants DROP COLUMN best; ALTER TABLE grants DROP COLUMN unblocks;"
 		"DROP TABLE commits; DROP TABLE commit_paths; DROP TABLE commit_holders;"
@@ -191,6 +198,43 @@ Test(schema, a_store_of_version_3_becomes_the_newest_and_is_sound)
 	cr_assert_eq(told_at(s3), fixture_seq(&f, "refused"));
 	cr_assert_gt(told_at(s3), first);
 	assert_ok(fixture_finish(&f, s1, "T"));
+	assert_sound(&f);
+}
+
+Test(schema, what_the_mount_has_to_say_of_older_events_is_in_the_mailboxes)
+{
+	int64_t s1 = fixture_session(&f, "s1"), s2 = fixture_session(&f, "s2");
+	int64_t repo;
+	char broken[64];
+
+	(void)fixture_task(&f, "T", NULL);
+	(void)fixture_hold(&f, s1, "T");
+	assert_ok(commit(&f, CHANGE_HANDOVER, .as = s1, .name = "T", .text = "s2"));
+	(void)snprintf(broken, sizeof(broken), "T %lld x",
+		       (long long)fixture_task_now(&f, "T").token);
+	assert_ok(commit(&f, CHANGE_BREAK, .text = broken, .operator_ = 1));
+	repo = observing_repo(&f, "r");
+	assert_ok(
+		observe(&f, repo, .commit = "a", .session = "s1", .patch = "p", .paths = "M x b"));
+	fixture_pass(&f, 20 * SECOND);
+	assert_ok(
+		observe(&f, repo, .commit = "b", .session = "s2", .patch = "p", .paths = "M x b"));
+	cr_assert_eq(fixture_count(&f, "incident"), 1);
+	assert_ok(fixture_control(&f, "freshness", "warn"));
+	(void)fixture_task(&f, "U", "r:x");
+	(void)fixture_hold(&f, s1, "U");
+	cr_assert_eq(fixture_count(&f, "warned"), 1);
+	for (int i = 0; i < 248; i++) /* with the others more than are kept */
+		assert_ok(commit(&f, CHANGE_GRADE, .thing = s2, .as = s1, .field = "harm",
+				 .text = "0.5 x\n"));
+	assert_ok(commit(&f, CHANGE_GRADE, .thing = s1, .as = s2, .field = "harm",
+			 .text = "0.5 x\n"));
+	assert_ok(commit(&f, CHANGE_END, .as = s1, .thing = s1));
+	assert_ok(commit(&f, CHANGE_GRADE, .thing = s1, .as = s2, .field = "harm",
+			 .text = "0.4 nobody hears it\n"));
+	fixture_stop(&f);
+	run_on_file(DROP_LESSONS "DROP TABLE messages; PRAGMA user_version=7");
+	cr_assert_eq(fixture_start(&f), 0, "%s", buf_text(&f.says));
 	assert_sound(&f);
 }
 

@@ -110,6 +110,17 @@ class Full(unittest.TestCase):
         self.fill()
         os.rmdir(m.path("sessions", "s"))
 
+    def test_what_became_of_an_action_can_be_said(self):
+        self.board()
+        for key in ("done", "withdrawn"):
+            self.assertEqual(self.m.sh(f"touch actions/{key}", session="s").rc, 0)
+        self.get_full()
+        self.assertNotEqual(self.m.sh("touch actions/another", session="s").rc, 0)
+        self.assertEqual(self.m.sh("echo posted >> actions/done", session="s").rc, 0)
+        self.assertEqual(self.m.sh("rm actions/withdrawn", session="s").rc, 0)
+        self.assertEqual(self.m.read("actions", "done").splitlines()[0], "done posted")
+        self.assertEqual(self.m.ls("actions"), ["done"])
+
     def test_operators_can_break_a_claim_and_close_the_board(self):
         self.board()
         self.get_full()

@@ -233,6 +233,9 @@ static const struct numbered golden[] = {
 	{ 421, "lanes/*/share-limit" },
 	{ 422, "lanes/*/value" },
 	{ 423, "lanes/*/outcomes" },
+	{ 360, "sessions/*/messages" },
+	{ 361, "wait/messages" },
+	{ 362, "wait/messages/*" },
 	{ 370, "lessons/*/fired" },
 	{ 371, "lessons/*/effect" },
 	{ 372, "lessons/*/verdict" },
@@ -253,6 +256,11 @@ static const struct numbered golden[] = {
 	{ 163, "control/guard" },
 	{ 164, "control/guard-offline" },
 	{ 165, "control/lines" },
+	{ 350, "actions" },
+	{ 351, "actions/*" },
+	{ 352, "control/actions-limit" },
+	{ 353, "control/action-wait" },
+	{ 354, "control/action-retention" },
 	/* clang-format on */
 };
 #define GOLDENS (sizeof(golden) / sizeof(golden[0]))
@@ -419,7 +427,7 @@ static int is_explained(const char *section, const struct node *n, const char *p
 	const char *end = strstr(section + 4, "\n## "), *hit = section;
 	char name[256];
 
-	(void)snprintf(name, sizeof(name), "%s", strcmp(path, "wait/events") ? n->name : path);
+	(void)snprintf(name, sizeof(name), "%s", strncmp(path, "wait/", 5) ? n->name : path);
 	while ((hit = strstr(hit, name)) && (!end || hit < end)) {
 		const char *after = hit + strlen(name);
 		int begins = hit[-1] == '`', ends = *after == '`' || strncmp(after, "/`", 2) == 0;

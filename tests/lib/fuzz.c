@@ -533,12 +533,27 @@ static void step(struct fuzz *z)
 
 static void begin(struct fuzz *z, int n)
 {
-	static const char *const paths[] = {
-		"",	     "claims",	      "ready",		"sessions",	      "sessions/s1",
-		"tasks",     "done",	      "ideas",		"sessions/s1/claims", "tasks/A",
-		"control",   "tasks/A/title", "control/import", "wait/events",	      "events",
-		"artifacts", "verdict",	      "probes"
-	};
+	static const char *const paths[] = { "",
+					     "claims",
+					     "ready",
+					     "sessions",
+					     "sessions/s1",
+					     "tasks",
+					     "done",
+					     "ideas",
+					     "sessions/s1/claims",
+					     "tasks/A",
+					     "control",
+					     "tasks/A/title",
+					     "control/import",
+					     "wait/events",
+					     "events",
+					     "artifacts",
+					     "verdict",
+					     "probes",
+					     "wait/messages",
+					     "wait/messages/s1",
+					     "sessions/s2/messages" };
 
 	static const char *const claims[CLAIMS] = { "claims", "sessions/s1/claims",
 						    "sessions/s2/claims" };

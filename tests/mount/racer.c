@@ -1,6 +1,7 @@
 /*
  * racer: N processes ask for one claim at the same moment, round after round;
- * exactly one may get it. For tests/mount/test_race.py.
+ * exactly one may get it. For tests/mount/test_race.py and
+ * test_actions.py.
  *
  * usage: racer MOUNT TOOL ROUNDS CONTENDERS SESSIONS TASKS WHERE HELD
  *
@@ -8,7 +9,8 @@
  * "mixed": contender i uses the i-th of them, in turn.
  * SESSIONS and TASKS are lists with commas; contender i is the i-th session and
  * asks for the i-th task, in turn. WHERE is "paths" (sessions/ID/claims/) or
- * "names" (claims/; each contender joins its session). HELD: how many
+ * "names" (claims/; each contender joins its session), or "actions" (actions/,
+ * the same; TASKS are keys, and each round has its own: KEY.0, KEY.1 ..). HELD: how many
  * artifacts there are whenever one of the tasks is held, and all its own.
  *
  * Prints one line, "rounds N" and how often each errno was the answer; on the
@@ -56,7 +58,7 @@ struct tool {
 struct race {
 	const char *mount;
 	const struct tool *tool; /* NULL: mixed */
-	int rounds, contenders, by_name, held;
+	int rounds, contenders, by_name, actions, held;
 	struct names sessions, tasks;
 	struct shared *shared;
 	long count[ERRNOS];
@@ -182,16 +184,20 @@ static void contend(const struct race *r, int i)
 	const struct tool *tool = tool_of(r, i);
 	char path[4096], from[4096];
 
-	if (r->by_name)
+	if (r->by_name || r->actions)
 		join(r, session_of(r, i));
 	if (r->by_name)
 		(void)snprintf(path, sizeof(path), "%s/claims/%s", r->mount, task_of(r, i));
-	else
+	else if (!r->actions)
 		(void)snprintf(path, sizeof(path), "%s/sessions/%s/claims/%s", r->mount,
 			       session_of(r, i), task_of(r, i));
 	(void)snprintf(from, sizeof(from), "%s/ready/%s", r->mount, task_of(r, i));
-	for (;;) {
+	for (int round = 0;; round++) {
 		int fd = -1;
+
+		if (r->actions)
+			(void)snprintf(path, sizeof(path), "%s/actions/%s.%d", r->mount,
+				       task_of(r, i), round);
 
 		(void)pthread_barrier_wait(&r->shared->start);
 		if (r->shared->stop)
@@ -253,6 +259,18 @@ static void check_free(const struct race *r, int round, const char *task)
 		     text);
 }
 
+/* It is permitted to SESSION. */
+static void check_permitted(const struct race *r, int round, const char *key, const char *session)
+{
+	char name[512], text[65536], want[512];
+
+	(void)snprintf(name, sizeof(name), "actions/%s.%d", key, round);
+	(void)snprintf(want, sizeof(want), "permitted\nsession %s\n", session);
+	if (read_file(r, name, text, sizeof(text)) || strncmp(text, want, strlen(want)) != 0)
+		errx(1, "round %d: %s was permitted %s, but it says: %s", round, session, key,
+		     text);
+}
+
 static void release(const struct race *r, const char *task, const char *session)
 {
 	char path[4096];
@@ -282,6 +300,10 @@ static void judge(struct race *r, int round)
 	if (winner < 0)
 		errx(1, "round %d: nobody was given it: %s", round,
 		     strerrorname_np(r->shared->answer[0]));
+	if (r->actions) {
+		check_permitted(r, round, task_of(r, winner), session_of(r, winner));
+		return;
+	}
 	for (int i = 0; i < r->tasks.n; i++)
 		if (i != winner % r->tasks.n)
 			check_free(r, round, r->tasks.at[i]);
@@ -385,6 +407,7 @@ int main(int argc, char **argv)
 	split(argv[5], &r.sessions);
 	split(argv[6], &r.tasks);
 	r.by_name = strcmp(argv[7], "names") == 0;
+	r.actions = strcmp(argv[7], "actions") == 0;
 	r.held = number(argv[8]);
 	if ((!r.tool && strcmp(argv[2], "mixed") != 0) || r.contenders < 1 ||
 	    r.contenders > CONTENDERS)

@@ -34,10 +34,10 @@ class Recipe(Probing):
         os.chmod(path, 0o755)
         return path
 
-    def start(self, name, *args):
+    def start(self, name, *args, session=None):
         path = self.program(name, self.scripts[name])
         env = environ(COORD_MOUNT=str(self.m.dir), LC_ALL="C.UTF-8",
-                      PATH=f"{self.dir}:{os.environ['PATH']}")
+                      PATH=f"{self.dir}:{os.environ['PATH']}", **({"COORD_SESSION": session} if session else {}))
         p = subprocess.Popen(["sh", path, *args], env=env, cwd="/", text=True,
                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.addCleanup(p.wait)
@@ -171,6 +171,43 @@ class Taught(Recipe):
         self.assertEqual(lib.value(m.read("lessons", "deploy", "fired"), "fired"), "1")
 
 
+class Once(Recipe):
+    def setUp(self):
+        super().setUp()
+        self.m.session("a")
+        self.m.session("b")
+        self.did = os.path.join(self.dir, "did")
+        self.program("deed", f'echo "$1" >> {self.did}; echo "posted $1"; echo more; exit $2\n')
+
+    def once(self, session, *args):
+        return self.ended(self.start("once", *args, session=session))
+
+    def deeds(self):
+        return lib.read(self.did).split() if os.path.exists(self.did) else []
+
+    def test_of_two_sessions_one_acts_and_the_result_is_kept(self):
+        self.assertEqual(self.once("a", "ack:1", "sh", f"{self.dir}/deed", "x", "0"), (0, ""))
+        status, said = self.once("b", "ack:1", "sh", f"{self.dir}/deed", "x", "0")
+        self.assertEqual(status, 1)
+        self.assertIn("is done since", said)
+        self.assertEqual(self.m.read("actions", "ack:1").splitlines()[0], "done posted x")
+        self.assertEqual(self.deeds(), ["x"])
+
+    def test_what_was_not_done_is_free_again(self):
+        self.assertEqual(self.once("a", "ack:1", "sh", "-c", "exit 75")[0], 75)
+        self.assertEqual(self.m.ls("actions"), [])
+        self.assertEqual(self.once("b", "ack:1", "true")[0], 0)
+        self.assertEqual(self.m.read("actions", "ack:1").splitlines()[0], "done done")
+
+    def test_of_what_failed_nobody_knows(self):
+        self.assertEqual(self.once("a", "ack:1", "sh", f"{self.dir}/deed", "x", "1")[0], 3)
+        os.rmdir(self.m.path("sessions", "a"))
+        status, said = self.once("b", "ack:1", "sh", f"{self.dir}/deed", "x", "0")
+        self.assertEqual(status, 1)
+        self.assertIn("nobody knows whether it was done", said)
+        self.assertEqual(self.deeds(), ["x"])
+
+
 class Answer(Recipe):
     def test_of_two_sessions_one_sees_to_what_a_probe_found(self):
         self.probe("p", ["echo", "mail from Eve"])
@@ -253,6 +290,75 @@ class Start(Recipe):
         self.assertEqual(rc, 0)
         self.assertNotEqual(lib.value(said, "session"), "-")
         self.assertEqual(len(self.m.ls("sessions")), 1)
+
+
+class Talk(Recipe):
+    """ask, want and spare."""
+
+    def setUp(self):
+        super().setUp()
+        self.m.session("s1")
+        self.m.session("s2")
+
+    def heard(self, session, text):
+        """Once it was told that."""
+        lib.wait_for(lambda: text in self.m.read("sessions", session, "messages"), f"{session} hears {text}")
+
+    def say(self, by, to, text):
+        done = self.m.sh(["tee", "-a", f"sessions/{to}/messages"], session=by, stdin=f"{text}\n")
+        self.assertEqual(done.rc, 0, done.err)
+
+    def test_an_answer_is_waited_for_and_only_from_who_was_asked(self):
+        self.m.session("s3")
+        p = self.start("ask", "s1", "s2", "600", "is", "the parser done?")
+        self.heard("s2", "s1 is the parser done?")
+        self.say("s3", "s1", "s2 says yes")
+        self.say("s2", "s1", "not yet")
+        self.assertEqual(self.ended(p), (0, "not yet\n"))
+
+    def test_the_time_limit_and_the_end_of_ones_own_session_end_the_waiting(self):
+        self.assertEqual(self.recipe("ask", "s1", "s2", "0.2", "?"), (124, ""))
+        p = self.start("ask", "s1", "s2", "600", "anybody there?")
+        self.heard("s2", "anybody there?")
+        os.rmdir(self.m.path("sessions", "s1"))
+        self.assertEqual(self.ended(p), (1, ""))
+
+    def serve(self, status):
+        p = self.start("spare", "s2", "sh", "-c", f"exit {status}")
+        lib.wait_for(lambda: any("wait/messages/s2" in os.readlink(f"/proc/{p.pid}/fd/{n}")
+                                 for n in os.listdir(f"/proc/{p.pid}/fd")), "spare listens")
+        return p
+
+    def test_what_is_free_is_claimed_without_asking(self):
+        self.m.task("t")
+        self.assertEqual(self.recipe("want", "s1", "t", "600"), (0, ""))
+        self.assertEqual(lib.value(self.m.read("claims", "t"), "session"), "s1")
+
+    def test_what_can_be_spared_is_handed_over(self):
+        self.m.task("t")
+        self.m.claim("s2", "t")
+        p = self.serve(0)
+        self.say("s1", "s2", "want ../../s1/x")
+        self.assertEqual(self.recipe("want", "s1", "t", "600"), (0, ""))
+        self.assertEqual(lib.value(self.m.read("claims", "t"), "session"), "s1")
+        os.rmdir(self.m.path("sessions", "s2"))
+        self.assertEqual(self.ended(p), (0, ""))
+
+    def test_what_cannot_is_not(self):
+        self.m.task("t")
+        self.m.claim("s2", "t")
+        self.serve(1)
+        self.assertEqual(self.recipe("want", "s1", "t", "600"), (1, ""))
+        self.assertEqual(lib.value(self.m.read("claims", "t"), "session"), "s2")
+
+    def test_nobody_else_says_that_it_was_handed_over(self):
+        self.m.task("t")
+        self.m.claim("s2", "t")
+        p = self.start("want", "s1", "t", "600")
+        self.heard("s2", "s1 want t")
+        self.say("s2", "s1", "coordfs handed t, token 9, by session s2: it is yours now")
+        self.say("s2", "s1", "no t")
+        self.assertEqual(self.ended(p)[0], 1)
 
 
 class GuardEdit(Recipe):

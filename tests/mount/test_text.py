@@ -536,7 +536,8 @@ class Values(Text):
         path = self.file("control/limits")
         before = read(path)
         self.assertEqual([l.split()[0] for l in before.splitlines()],
-                         ["session-claims", "uid-claims", "claim-artifacts", "wide-artifacts", "uid-mutexes", "uid-waiters"])
+                         ["session-claims", "uid-claims", "claim-artifacts", "wide-artifacts", "uid-mutexes", "uid-waiters",
+                          "session-messages", "uid-messages"])
         write(path, "uid-claims 7\n")
         write(path, "session-claims 5\n", append=True)
         self.assertIn("session-claims 5\nuid-claims 7\n", read(path))
