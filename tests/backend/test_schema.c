@@ -238,6 +238,29 @@ Test(schema, what_the_mount_has_to_say_of_older_events_is_in_the_mailboxes)
 	assert_sound(&f);
 }
 
+Test(schema, a_lesson_that_was_active_in_version_8_is_given)
+{
+	struct outcome o = commit(&f, CHANGE_ADD, .of = THING_LESSON, .name = "l");
+	int64_t s1 = fixture_session(&f, "s1");
+	json_t *e;
+
+	assert_ok(o);
+	assert_ok(commit(&f, CHANGE_SET, .of = THING_LESSON, .thing = o.id, .field = "status",
+			 .text = "active"));
+	assert_ok(commit(&f, CHANGE_SET, .of = THING_LESSON, .thing = o.id, .field = "keywords",
+			 .text = "alpha"));
+	fixture_stop(&f);
+	run_on_file(DROP_LESSONS "PRAGMA user_version=8");
+	cr_assert_eq(fixture_start(&f), 0, "%s", buf_text(&f.says));
+	assert_sound(&f);
+	assert_ok(commit(&f, CHANGE_SET, .of = THING_SESSION, .thing = s1, .as = s1,
+			 .field = "context", .text = "alpha"));
+	e = fixture_event(&f, "context");
+	cr_assert_eq(json_array_size(json_object_get(e, "fired")), 1);
+	json_decref(e);
+	assert_sound(&f);
+}
+
 Test(schema, an_empty_store_of_version_3_becomes_the_newest)
 {
 	fixture_stop(&f);
