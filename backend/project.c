@@ -222,6 +222,8 @@ static void project_set(struct tx *tx, json_t *e)
 		RUN(Q(TASK_CHANGED), I(at_of(e)), I(thing));
 	if (strcmp(event_text(e, "of"), "goal") == 0)
 		project_goals(tx);
+	if (strcmp(event_text(e, "of"), "lesson") == 0)
+		project_lesson(tx, thing, field, json_object_get(e, "value"));
 }
 
 /* --- claims --- */
@@ -546,6 +548,7 @@ static const struct {
 	{ "base", project_base },
 	{ "warned", project_told },
 	{ "journal", project_journal },
+	{ "context", project_context },
 	{ "grade", project_grade },
 	{ "message", project_message },
 	{ "session-import", project_session_import },

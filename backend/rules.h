@@ -149,6 +149,8 @@ int rules_import_line(struct tx *tx, const json_t *record);
 int rules_open(struct tx *tx);
 /* What the grade of S comes to when it ends now, into BODY. 0 or -errno. */
 int rules_put_mark(struct tx *tx, const struct session *s, json_t *body);
+/* The session says what it is about to do (NULL: nothing any more), and is given the lessons for it. */
+int rules_context(struct tx *tx, const struct session *s, const char *text);
 /* Something has happened that may change the grade of SESSION (0: nobody's): said, if it has ended. */
 int rules_mark(struct tx *tx, int64_t session);
 /* The name of session ID into OUT; "-" for 0. */

@@ -595,6 +595,46 @@ SQL(LESSONS_SOUND, "SELECT l.name, trim(coalesce(" ATTR_OF("l.id", "keywords") "
     " coalesce(substr(" ATTR_OF("l.id", "body") ", 1, 1), '') = '#', coalesce(" ATTR_OF("l.id", "status") ", 'draft')"
     " FROM things l WHERE l.kind = ? AND l.gone = 0 ORDER BY l.name")
 
+/* lessons: who was given which, and what became of it */
+SQL(LESSONS_ACTIVE, "SELECT l.id, l.name, k.value FROM things l CROSS JOIN attrs s ON s.thing = l.id AND s.name = 'status' AND s.value = 'active'"
+    " CROSS JOIN attrs k ON k.thing = l.id AND k.name = 'keywords' WHERE l.kind = ? AND l.gone = 0 ORDER BY l.id")
+SQL(LESSON_BYTES, "SELECT length(CAST(value AS BLOB)) FROM attrs WHERE thing = ? AND name = 'body'")
+SQL(KEYWORD_HEARD, "SELECT n FROM keywords WHERE keyword = ?")
+SQL(KEYWORD_UP, "INSERT INTO keywords(keyword, n) VALUES(?, 1) ON CONFLICT(keyword) DO UPDATE SET n = n + 1")
+SQL(CONTEXT_NUMBER, "SELECT idx FROM contexts WHERE session = ?")
+SQL(CONTEXT_LAST, "SELECT idx FROM contexts ORDER BY idx DESC LIMIT 1")
+SQL(CONTEXT_ADD, "INSERT INTO contexts(idx, session, seq, at) VALUES(?, ?, 0, 0)")
+SQL(CONTEXT_SEEN, "UPDATE contexts SET seq = ?2, at = ?3 WHERE session = ?1")
+SQL(CONTEXT_SUM_ADD, "INSERT INTO context_sums(block, n, sum, squares) VALUES(?, ?, ?, ?) ON CONFLICT(block)"
+    " DO UPDATE SET n = n + excluded.n, sum = sum + excluded.sum, squares = squares + excluded.squares")
+SQL(CONTEXT_SUMS, "SELECT coalesce(sum(n), 0), coalesce(sum(sum), 0), coalesce(sum(squares), 0) FROM context_sums WHERE block > ?")
+/* of the contexts between the numbers ?1 and ?2, from the marks themselves */
+SQL(CONTEXT_SUM_BETWEEN, "SELECT count(*), coalesce(sum(v), 0), coalesce(sum(v * v), 0) FROM (SELECT CAST(round(m.value * 1e6) AS INTEGER) AS v"
+    " FROM contexts c CROSS JOIN marks m ON m.session = c.session WHERE c.idx > ?1 AND c.idx < ?2)")
+SQL(FIRING, "SELECT held, share FROM firings WHERE lesson = ? AND session = ?")
+SQL(FIRING_WORDS, "SELECT keywords FROM firings WHERE lesson = ? AND session = ?")
+SQL(FIRING_SET, "INSERT INTO firings(lesson, session, idx, share, held, keywords) VALUES(?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT(lesson, session) DO UPDATE SET keywords = excluded.keywords")
+SQL(FIRINGS_SINCE, "SELECT count(*) FROM firings WHERE lesson = ? AND idx > ?")
+SQL(FIRING_KEYWORDS, "SELECT keywords FROM firings WHERE lesson = ? AND idx > ? ORDER BY idx")
+SQL(EFFECT_ADD, "INSERT INTO effects(lesson, share, held, n, sum, squares) SELECT lesson, share, held, ?2, ?3, ?4 FROM firings"
+    " WHERE session = ?1 ON CONFLICT(lesson, share, held)"
+    " DO UPDATE SET n = n + excluded.n, sum = sum + excluded.sum, squares = squares + excluded.squares")
+SQL(EFFECT_FIRED, "SELECT coalesce(sum(n), 0), coalesce(sum(sum), 0), coalesce(sum(squares), 0) FROM effects WHERE lesson = ? AND held = 0")
+SQL(EFFECT_DRAWN, "SELECT share, held, n, sum, squares FROM effects WHERE lesson = ? AND share > 0 ORDER BY share, held")
+SQL(LESSON_ROW, "SELECT first, since, fired, held, last FROM lessons WHERE id = ?")
+SQL(LESSON_ACTIVE, "INSERT OR IGNORE INTO lessons(id, first, since) VALUES(?1, ?2, ?2)")
+SQL(LESSON_SINCE, "UPDATE lessons SET since = ?2 WHERE id = ?1")
+SQL(LESSON_FIRED, "UPDATE lessons SET fired = fired + ?2, held = held + ?3, first = min(first, ?4) WHERE id = ?1")
+SQL(LESSON_LAST, "UPDATE lessons SET last = ?2 WHERE id = ?1")
+/* what the last context of the session gave it: name, score, keywords as JSON, body */
+SQL(LESSONS_GIVEN, "SELECT l.name, json_extract(f.value, '$.score'), json_extract(f.value, '$.keywords'), " ATTR_OF("l.id", "body")
+    " FROM contexts c CROSS JOIN events e ON e.seq = c.seq CROSS JOIN json_each(e.line, '$.fired') f"
+    " CROSS JOIN things l ON l.id = json_extract(f.value, '$.lesson_id') AND l.gone = 0"
+    " WHERE c.session = ? AND json_extract(f.value, '$.held') = 0 ORDER BY f.key")
+SQL(LESSONS_LEFT_OUT, "SELECT n.value FROM contexts c CROSS JOIN events e ON e.seq = c.seq CROSS JOIN json_each(e.line, '$.left_out') n"
+    " WHERE c.session = ? ORDER BY n.key")
+
 /* the tree: children of a directory by name, in order of id; and what they are */
 SQL(FIND_COLUMN,
     "SELECT t.id FROM tasks t JOIN board b ON b.task = t.id WHERE t.name = ?2 AND t.gone = 0 AND b.col = ?1")
@@ -719,6 +759,12 @@ SQL(DUMP_PICKS, "SELECT token || '|' || session || '|' || lane FROM picks ORDER 
 SQL(DUMP_ACTIONS, "SELECT id || '|' || name || '|' || session || '|' || uid || '|' || pid || '|' || since || '|' || changed || '|' || state"
     " || '|' || closed || '|' || reason || '|' || result || '|' || gone FROM actions ORDER BY id")
 SQL(DUMP_ACTION_LOG, "SELECT id || '|' || name || '|' || at || '|' || event || '|' || session || '|' || note FROM action_log ORDER BY id")
+SQL(DUMP_CONTEXTS, "SELECT idx || '|' || session || '|' || seq || '|' || at FROM contexts ORDER BY idx")
+SQL(DUMP_CONTEXT_SUMS, "SELECT block || '|' || n || '|' || sum || '|' || squares FROM context_sums ORDER BY block")
+SQL(DUMP_FIRINGS, "SELECT lesson || '|' || session || '|' || idx || '|' || share || '|' || held || '|' || keywords FROM firings ORDER BY lesson, session")
+SQL(DUMP_EFFECTS, "SELECT lesson || '|' || share || '|' || held || '|' || n || '|' || sum || '|' || squares FROM effects ORDER BY lesson, share, held")
+SQL(DUMP_LESSONS, "SELECT id || '|' || first || '|' || since || '|' || fired || '|' || held || '|' || last FROM lessons ORDER BY id")
+SQL(DUMP_KEYWORDS, "SELECT keyword || '|' || n FROM keywords ORDER BY keyword")
 SQL(DUMP_THINGS, "SELECT id || '|' || kind || '|' || name || '|' || uid || '|' || made || '|' || gone FROM things ORDER BY id")
 SQL(CHECK_TOKENS,
     "SELECT count(*) FROM board b LEFT JOIN grants g ON g.token = b.token AND g.ended = 0 WHERE b.token > 0 AND (g.token IS NULL OR g.task <> b.task)")
