@@ -29,6 +29,7 @@ enum op {
 	RENEW,
 	LOOK,
 	LIST,
+	NEXT,
 	LEAVE,
 	REOPEN,
 	LOCK,
@@ -780,6 +781,37 @@ static void do_list(struct run *s, struct agent *a)
 	finish(a);
 }
 
+static int task_called(const char *line)
+{
+	for (int t = 0; t < TASKS; t++)
+		if (strncmp(line, task_name(t), strlen(task_name(t))) == 0 &&
+		    strcmp(line + strlen(task_name(t)), "\n") == 0)
+			return t;
+	return -1;
+}
+
+/* What is offered can be claimed, whatever has just happened. */
+static void do_next(struct run *s, struct agent *a)
+{
+	int ended = s->m.sessions[a->session].ended, t;
+	char path[48];
+	const char *text;
+
+	(void)snprintf(path, sizeof(path), "sessions/s%d/next", a->session);
+	s->w.who = (struct who){ a->uid, a->uid, pid_of(a) };
+	s->ops++;
+	text = wire_cat(&s->w, path);
+	t = task_called(text);
+	sim_log(s, "%d next of s%d = %s", (int)(a - s->agents), a->session, text);
+	if (*text && t < 0)
+		sim_fail(s, "next of s%d is \"%s\"", a->session, text);
+	else if (*text && (ended || s->m.estop))
+		sim_fail(s, "next of s%d offers %s: it may claim nothing", a->session, text);
+	else if (*text && (model_column(&s->m, t) != COLUMN_READY || s->m.tasks[t].standing))
+		sim_fail(s, "next of s%d offers %s, which is not to be had", a->session, text);
+	finish(a);
+}
+
 static void do_reopen(struct run *s, struct agent *a)
 {
 	switch (a->stage++) {
@@ -1119,9 +1151,9 @@ static int own_task(struct run *s, const struct agent *a)
 
 static enum op some_op(struct run *s, const struct agent *a)
 {
-	static const enum op worker[] = { TOUCH, TOUCH,	 TOUCH, TOUCH,	APPEND, APPEND, TAKE,
-					  TAKE,	 FINISH, GIVE,	GIVE,	HAND,	RENEW,	LOOK,
-					  LOOK,	 LIST,	 KEPT,	REOPEN, LOCK,	LOCK,	LOCK };
+	static const enum op worker[] = { TOUCH,  TOUCH,  TOUCH, TOUCH, APPEND, APPEND, TAKE, TAKE,
+					  FINISH, GIVE,	  GIVE,	 HAND,	RENEW,	LOOK,	LOOK, LIST,
+					  KEPT,	  REOPEN, LOCK,	 LOCK,	LOCK,	NEXT };
 	static const enum op owner[] = { EDIT, EDIT, EDIT,  MOVE,  MOVE,  MOVE,
 					 LOOK, LIST, BREAK, DRAFT, DRAFT, CANCEL };
 
@@ -1131,7 +1163,7 @@ static enum op some_op(struct run *s, const struct agent *a)
 		return rarely(s, 4) ? LOCK : REGISTER;
 	if (s->m.sessions[a->session].ended && rarely(s, 4))
 		return REGISTER;
-	return rarely(s, 60) ? LEAVE : worker[below(s, 21)];
+	return rarely(s, 60) ? LEAVE : worker[below(s, 22)];
 }
 
 /* A command of its own is a process of its own. */
@@ -1164,14 +1196,12 @@ static void begin(struct run *s, struct agent *a)
 }
 
 static void (*const does[])(struct run *s, struct agent *a) = {
-	[REGISTER] = do_register, [JOIN] = do_join,	[ANCHOR] = do_join,
-	[TOUCH] = do_touch,	  [APPEND] = do_append, [KEPT] = do_kept,
-	[TAKE] = do_take,	  [FINISH] = do_finish, [GIVE] = do_finish,
-	[HAND] = do_hand,	  [RENEW] = do_renew,	[LOOK] = do_look,
-	[LIST] = do_list,	  [LEAVE] = do_leave,	[REOPEN] = do_reopen,
-	[LOCK] = do_lock,	  [EDIT] = do_edit,	[MOVE] = do_move,
-	[DRAFT] = do_draft,	  [CANCEL] = do_draft,	[BREAK] = do_break,
-	[CONTROL] = do_control,
+	[REGISTER] = do_register, [JOIN] = do_join,   [ANCHOR] = do_join,     [TOUCH] = do_touch,
+	[APPEND] = do_append,	  [KEPT] = do_kept,   [TAKE] = do_take,	      [FINISH] = do_finish,
+	[GIVE] = do_finish,	  [HAND] = do_hand,   [RENEW] = do_renew,     [LOOK] = do_look,
+	[LIST] = do_list,	  [NEXT] = do_next,   [LEAVE] = do_leave,     [REOPEN] = do_reopen,
+	[LOCK] = do_lock,	  [EDIT] = do_edit,   [MOVE] = do_move,	      [DRAFT] = do_draft,
+	[CANCEL] = do_draft,	  [BREAK] = do_break, [CONTROL] = do_control,
 };
 
 int agents_step(struct run *s)
