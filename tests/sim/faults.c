@@ -173,8 +173,10 @@ static void come_up(struct run *s, int boots)
 		return;
 	}
 	disk_forget();
-	s->full = s->broken = 0;
-	batch_settle(s, boot);
+	s->broken = 0;
+	batch_settle(s, boot); /* the last batch was one on the disk as it was */
+	s->slept = s->full ? 2 : s->slept;
+	s->full = 0;
 	s->m.boot += boots;
 	raise_leases(s, boots);
 	agents_cut_off(s);
