@@ -191,6 +191,14 @@ static int adopt_locks(struct store *s, int64_t now, int all)
 		     db_run(s->writer, Q(LOCKS_ADOPT), I(now), I(read_lease(s->writer)), I(all));
 }
 
+int store_keep_asleep(struct store *s)
+{
+	char ms[24];
+
+	(void)snprintf(ms, sizeof(ms), "%lld", (long long)s->world->asleep_ms(s->world));
+	return db_run(s->writer, Q(META_SET), T("asleep"), T(ms));
+}
+
 /* Another boot, or only another daemon: leases never end early for that. */
 static int settle_leases(struct store *s)
 {
@@ -201,6 +209,8 @@ static int settle_leases(struct store *s)
 	s->asleep = s->world->asleep_ms(s->world);
 	s->last_boot = now;
 	if (boot && strcmp(boot, s->boot_id) == 0) {
+		/* a daemon that was killed as the machine woke may not have seen that it slept */
+		s->asleep = db_get(s->writer, s->asleep, Q(META), T("asleep"));
 		err = db_run(s->writer, Q(LEASES_GRACE), I(now));
 		if (!err)
 			err = db_run(s->writer, Q(LOCKS_GRACE), I(now), I(read_lease(s->writer)));
@@ -215,6 +225,8 @@ static int settle_leases(struct store *s)
 		err = adopt_locks(s, now, 1);
 	if (!err)
 		err = db_run(s->writer, Q(IDLE_ALL), I(now + read_lease(s->writer)));
+	if (!err)
+		err = store_keep_asleep(s);
 	return err ? err : db_run(s->writer, Q(META_SET), T("boot"), T(s->boot_id));
 }
 

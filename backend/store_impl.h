@@ -48,4 +48,7 @@ struct store {
 /* The disk is full: roll back, and make what room there can be. */
 void store_make_room(struct store *s);
 
+/* How long the machine has slept since it booted, as far as leases have been given it; to the store. */
+int store_keep_asleep(struct store *s);
+
 #endif

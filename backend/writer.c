@@ -334,6 +334,8 @@ static int look_at_clocks(struct store *s, struct tx *tx)
 
 	if (s->owed)
 		err = db_run(tx->db, Q(LEASES_OWED), I(s->owed_boot), I(s->owed));
+	if (!err && asleep - s->asleep >= SLEPT_MS)
+		err = store_keep_asleep(s);
 	if (!err && (asleep - s->asleep >= SLEPT_MS || (due > 0 && tx->boot - due > STALL_MS)))
 		err = leases_awake(tx);
 	if (!err && tx->boot < s->last_boot)

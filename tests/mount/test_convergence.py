@@ -412,7 +412,8 @@ class Figures(Case):
     def test_stats(self):
         got = self.m.read("stats/convergence")
         self.assertEqual([l.split()[0] for l in got.splitlines()],
-                         ["incidents", "sessions", "per-1000-sessions", "median-gap", "cost", "cost-unknown"])
+                         ["incidents", "sessions", "per-1000-sessions", "median-gap", "cost", "cost-unknown",
+                          "duplicates", "duplicates-stopped"])
         self.assertEqual(lib.value(got, "incidents"), "0")
         self.assertEqual(lib.value(got, "sessions"), "2")
         for i in range(3):
