@@ -8,112 +8,12 @@
 #include "backend/field.h"
 #include "backend/fresh.h"
 #include "backend/select.h"
-#include "backend/text.h"
 #include "backend/tx.h"
 
 #define SPARE 4	     /* tasks of a lane looked at beyond the asker's place */
 #define LOOK_MAX 512 /* of a lane at most: who is refused all of these is told why */
 #define TAKEN_OFF 0.95
 #define REFUSED_MAX 64 /* refusals that are looked through */
-
-/* --- what is known of lanes --- */
-
-int select_arm(struct db *db, const char *lane, struct arm *out)
-{
-	AUTO_ROWS *r = db_rows(db, Q(ARM), T(lane));
-	int got = rows_next(r);
-
-	*out = (struct arm){ .n = 0 };
-	if (got <= 0)
-		return got;
-	*out = (struct arm){ rows_int(r, 0), rows_real(r, 1), rows_real(r, 2), rows_real(r, 3),
-			     rows_int(r, 4) };
-	return 1;
-}
-
-int select_reward(struct db *db, int64_t session, const char *lane, struct reward *out)
-{
-	AUTO_ROWS *r = db_rows(db, Q(REWARD), I(session), T(lane));
-	int got = rows_next(r);
-
-	*out = (struct reward){ .idx = 0 };
-	if (got <= 0)
-		return got;
-	*out = (struct reward){ rows_int(r, 0), rows_real(r, 1) };
-	return 1;
-}
-
-/* --- settings --- */
-
-/* Those that are numbers, and those that are durations (in ms here). */
-static const struct {
-	const char *name;
-	size_t at;
-	int is_duration;
-} settings[] = {
-#define NUMBER(name, member)                                                \
-	{                                                                   \
-		"select." name, offsetof(struct select_settings, member), 0 \
-	}
-#define MS(name, member)                                                    \
-	{                                                                   \
-		"select." name, offsetof(struct select_settings, member), 1 \
-	}
-	NUMBER("half-life", half_life), NUMBER("explore", explore),
-	NUMBER("recency", recency),	MS("recency-half-life", recency_half_life),
-	NUMBER("monotony", monotony),	NUMBER("family", family),
-	NUMBER("share", share),		NUMBER("window", window),
-	MS("asking", asking),		MS("calm", calm),
-	MS("refused", refused),
-};
-#define SETTINGS (sizeof(settings) / sizeof(settings[0]))
-
-static void set(struct select_settings *out, size_t i, const char *text)
-{
-	int64_t ms = 0;
-	double v = 0;
-
-	if (settings[i].is_duration && !duration_parse(text, &ms))
-		v = (double)ms;
-	else if (settings[i].is_duration || number_parse(text, &v))
-		return;
-	memcpy((char *)out + settings[i].at, &v, sizeof(v));
-}
-
-int select_settings(struct db *db, struct select_settings *out)
-{
-	AUTO_ROWS *r = db_rows(db, Q(SELECT_SETTINGS));
-
-	*out = (struct select_settings){ .half_life = 1 };
-	for (size_t i = 0; i < SETTINGS; i++)
-		set(out, i, field_find(THING_CONTROL, settings[i].name)->dflt);
-	while (rows_next(r) > 0)
-		for (size_t i = 0; i < SETTINGS; i++)
-			if (strcmp(settings[i].name, rows_text(r, 0)) == 0)
-				set(out, i, rows_text(r, 1));
-	return db_error(db);
-}
-
-/*
- * The mean of a Beta posterior over faded outcomes, whose prior is what the lane did in its whole
- * life: so a lane that nobody enters falls back to its lifetime's mean, and not to one half.
- */
-int select_expected(struct db *db, const struct select_settings *set, const char *lane,
-		    struct expected *out)
-{
-	int64_t now = db_get(db, 0, Q(REWARD_LAST));
-	int got = select_arm(db, lane, &out->arm);
-	const struct arm *a = &out->arm;
-	double fade;
-
-	if (got < 0)
-		return got;
-	fade = exp2(-(double)(now - a->idx) / set->half_life);
-	out->lifetime = (1 + a->total) / (2 + (double)a->n);
-	out->weight = a->weight * fade;
-	out->value = (2 * out->lifetime + a->sum * fade) / (2 + out->weight);
-	return db_error(db);
-}
 
 /* --- draws that are always the same --- */
 
@@ -191,13 +91,14 @@ static int look_at_lane(struct db *db, struct selection *s, struct select_lane *
 	return err;
 }
 
-/* Some begin with a lane that is drawn, so that it becomes known how lanes do. */
-static void draw_lane(struct selection *s)
+/* Some sessions take their first task from a lane that is drawn, so that it becomes known how lanes do. */
+static void draw_lane(struct db *db, struct selection *s)
 {
 	size_t open = 0, nth;
 
 	s->drawn = -1;
-	if (!s->session || draw(s->session->name, "explore") >= s->set.explore)
+	if (!s->session || draw(s->session->name, "explore") >= s->set.explore ||
+	    db_get(db, 0, Q(PICK_ANY), I(s->session->id)))
 		return;
 	for (size_t i = 0; i < s->n_lanes; i++)
 		open += !s->lanes[i].shut;
@@ -221,7 +122,7 @@ static int look_at_lanes(struct db *db, struct selection *s)
 	for (size_t i = 0; i < s->n_lanes && !err; i++)
 		err = look_at_lane(db, s, &s->lanes[i], calm);
 	if (!err)
-		draw_lane(s);
+		draw_lane(db, s);
 	return err ? err : db_error(db);
 }
 
@@ -260,39 +161,51 @@ static int read_tasks(struct db *db, struct selection *s, size_t lane, int64_t n
 	int got, err = 0;
 
 	l->rows = 0;
+	l->least = 0;
 	while (!err && (got = rows_next(r)) > 0) {
 		err = room_for(s);
 		if (err)
 			break;
 		s->list[s->n] = (struct candidate){ .lane = lane };
-		fill(r, &s->list[s->n++]);
+		fill(r, &s->list[s->n]);
+		l->least = s->list[s->n++].worth;
 		l->rows++;
 	}
 	return err ? err : db_error(db);
 }
 
 /* What is in work of the family by others: to do its parts at the same time is to get in the way. */
-static double redundancy(struct db *db, const struct selection *s, const char *family)
+static double redundancy(struct db *db, struct selection *s, const char *family)
 {
 	if (!*family)
 		return 0;
-	return db_get(db, 0, Q(FAMILY_HELD), T(family), I(s->session ? s->session->id : 0)) ?
-		       s->set.family :
-		       0;
+	if (strcmp(s->family, family) != 0) { /* parts of one thing stand together */
+		(void)snprintf(s->family, sizeof(s->family), "%s", family);
+		s->is_family_held = db_get(db, 0, Q(FAMILY_HELD), T(family),
+					   I(s->session ? s->session->id : 0)) != 0;
+	}
+	return s->is_family_held ? s->set.family : 0;
 }
 
-static void score(struct db *db, const struct selection *s, const struct select_lane *l,
+/* What is taken off because of the lane, and the score that comes of it all. */
+static void score_in(const struct selection *s, const struct select_lane *l, struct candidate *c)
+{
+	double off;
+
+	c->monotony = s->set.monotony * (double)l->share.in / (double)l->share.window;
+	c->share = l->share.guard == SHARE_DEMUR ? s->set.share : 0;
+	off = fmin(TAKEN_OFF, c->recency + c->monotony + c->redundancy + c->share);
+	c->score = l->expected.value * c->worth * (1 - off);
+}
+
+static void score(struct db *db, struct selection *s, const struct select_lane *l,
 		  struct candidate *c)
 {
 	double age = fmax(0, (double)s->wall - c->recency);
-	double off;
 
 	c->recency = c->recency > 0 ? s->set.recency * exp2(-age / s->set.recency_half_life) : 0;
-	c->monotony = s->set.monotony * (double)l->share.in / (double)l->share.window;
-	c->share = l->share.guard == SHARE_DEMUR ? s->set.share : 0;
 	c->redundancy = redundancy(db, s, c->family);
-	off = fmin(TAKEN_OFF, c->recency + c->monotony + c->redundancy + c->share);
-	c->score = l->expected.value * c->worth * (1 - off);
+	score_in(s, l, c);
 }
 
 /* The drawn lane before all others, then what scores most, then the oldest. */
@@ -403,18 +316,39 @@ static const struct candidate *open_at(const struct selection *s, int64_t nth)
 	return NULL;
 }
 
+/*
+ * May one that was not looked at come before C? Lanes are read from what is worth most down, but
+ * what is taken off of those may leave them behind what follows.
+ */
+static int is_better_unseen(const struct selection *s, const struct candidate *c, int64_t n)
+{
+	for (size_t i = 0; i < s->n_lanes; i++) {
+		const struct select_lane *l = &s->lanes[i];
+		struct candidate next = { .worth = l->least, .first = (int)i == s->drawn };
+
+		if (l->shut || (int64_t)l->rows < n)
+			continue;
+		score_in(s, l, &next);
+		if (next.first > c->first || (next.first == c->first && next.score > c->score))
+			return 1;
+	}
+	return 0;
+}
+
 static int choose(struct db *db, struct selection *s)
 {
 	AUTO_BUF struct buf refused = BUF_INIT;
 	int err = s->session ? read_refused(db, s, &refused) : 0, more = 1;
 	int64_t n = s->place + SPARE, open = 0, wanted = s->place + 2;
 
-	while (!err && more > 0 && open < wanted) {
+	while (!err && more > 0) {
 		n = n < LOOK_MAX ? n : LOOK_MAX;
 		more = gather(db, s, n);
 		err = more < 0 ? more : 0;
 		open = err ? 0 : pass_over(db, s, buf_text(&refused), wanted, &err);
-		more = n < LOOK_MAX ? more : 0;
+		if (n == LOOK_MAX ||
+		    (open == wanted && !is_better_unseen(s, open_at(s, wanted - 1), n)))
+			more = 0;
 		n *= 4;
 	}
 	if (err || !open)

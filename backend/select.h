@@ -56,6 +56,7 @@ struct select_lane {
 	struct share share;
 	const char *shut; /* why nobody is offered anything of it; NULL: it is open */
 	size_t rows;	  /* that were looked at; below what was asked for: all */
+	double least;	  /* the worth of the last of them: no other is worth more */
 };
 
 /* A task that can be claimed, and what it scores for the asker. */
@@ -81,8 +82,10 @@ struct selection {
 	const struct session *session; /* the asker's; NULL: nobody in particular */
 	int has_lost,
 		is_behind; /* the session lost something; others have committed since its base */
-	int64_t place;	   /* how many who ask now come before the asker */
-	int drawn; /* the lane that the asker begins with, for the sake of knowing; -1: none */
+	char family[NAME_BUFFER]; /* that was asked for last, and is it held by others? */
+	int is_family_held;
+	int64_t place; /* how many who ask now come before the asker */
+	int drawn;     /* the lane that the asker begins with, for the sake of knowing; -1: none */
 	const struct candidate *pick, *runner_up; /* NULL: there is none */
 	const char *none;			  /* pick is NULL: why, in a few words */
 };

@@ -470,6 +470,7 @@ SQL(GOAL_OF, "SELECT g.name, coalesce((SELECT value FROM attrs WHERE thing = g.i
 SQL(PICKS_LAST, "SELECT lane = ?1 FROM picks ORDER BY token DESC LIMIT ?2")
 SQL(PICKS_IN, "SELECT coalesce(sum(lane = ?1), 0) FROM (SELECT lane FROM picks ORDER BY token DESC LIMIT ?2)")
 SQL(PICK_OF, "SELECT 1 FROM picks WHERE session = ? AND lane = ?")
+SQL(PICK_ANY, "SELECT 1 FROM picks WHERE session = ? LIMIT 1")
 SQL(PICK_ADD, "INSERT OR IGNORE INTO picks(token, session, lane) VALUES(?, ?, ?)")
 /* outward deeds */
 #define ACTION_COLUMNS "SELECT a.id, a.name, a.session, coalesce(s.name, '-'), a.uid, a.pid, a.since, a.changed, a.expires, a.state," \
