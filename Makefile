@@ -70,6 +70,7 @@ bench_src := $(wildcard tests/bench/*.c tests/fuzz/*.c)
 sim_src := $(wildcard tests/sim/*.c)
 sim_lib := tests/lib/fixture.c tests/lib/wire.c tests/lib/disk.c
 fuzz_lib := tests/lib/fixture.c tests/lib/wire.c tests/lib/fuzz.c
+fleet_lib := tests/lib/fixture.c tests/lib/fleet.c
 helper_src := $(wildcard tests/mount/*.c)
 
 objects = $(1:%.c=$B/%.o)
@@ -119,7 +120,8 @@ $B/tests/simulate: $(sim_obj) $(call objects,$(sim_lib)) $B/libcoordfs.a $B/sour
 	$(link)
 
 define bench_rule
-$B/bench/$(basename $(notdir $1)): $(call objects,$1 $(if $(filter tests/fuzz/%,$1),$(fuzz_lib))) $B/libcoordfs.a
+$B/bench/$(basename $(notdir $1)): $(call objects,$1 $(if $(filter tests/fuzz/%,$1),$(fuzz_lib)) \
+	$(if $(filter %/fleet.c,$1),$(fleet_lib))) $B/libcoordfs.a
 	$$Q$$(if $$(Q),echo '  LD  $$@')
 	mkdir -p $$(@D)
 	$$(link)

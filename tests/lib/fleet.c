@@ -70,30 +70,44 @@ void fleet_lane(struct fleet *x, const char *lane, const char *field, const char
 		       .text = value, .owner = 1));
 }
 
-static struct change *queue_task(struct fleet *x, const char *lane, double value)
+/* ,"FIELD":"VALUE", or the value in brackets for a list; nothing without a value. */
+static void member(struct buf *out, const char *field, const char *value, int is_list)
 {
-	char record[512], number[64] = "";
-
-	if (value > FLEET_NOTHING)
-		(void)snprintf(number, sizeof(number), ",\"value\":\"%.6g\"", value);
-	(void)snprintf(record, sizeof(record), "{\"task\":\"t%lld\",\"state\":\"ready\"%s%s%s%s}",
-		       (long long)++x->tasks, number, lane ? ",\"lane\":\"" : "", lane ? lane : "",
-		       lane ? "\"" : "");
-	return queue(&x->f, CHANGE_IMPORT, .text = record, .operator_ = 1);
+	if (value)
+		buf_printf(out, is_list ? ",\"%s\":[\"%s\"]" : ",\"%s\":\"%s\"", field, value);
 }
 
-void fleet_tasks(struct fleet *x, const char *lane, int n, double value)
+static struct change *queue_task(struct fleet *x, const char *lane, const char *tag, double value)
+{
+	AUTO_BUF struct buf record = BUF_INIT;
+	char number[64];
+
+	(void)snprintf(number, sizeof(number), "%.6g", value);
+	buf_printf(&record, "{\"task\":\"t%lld\",\"state\":\"ready\"", (long long)++x->tasks);
+	member(&record, "value", value > FLEET_NOTHING ? number : NULL, 0);
+	member(&record, "lane", lane, 0);
+	member(&record, "tags", tag, 1);
+	buf_printf(&record, "}");
+	return queue(&x->f, CHANGE_IMPORT, .text = buf_text(&record), .operator_ = 1);
+}
+
+void fleet_tasks_of(struct fleet *x, const char *lane, int n, const char *tag, double value)
 {
 	struct change *queued[BATCH];
 
 	for (int done = 0, some; done < n; done += some) {
 		some = n - done < BATCH ? n - done : BATCH;
 		for (int i = 0; i < some; i++)
-			queued[i] = queue_task(x, lane, value);
+			queued[i] = queue_task(x, lane, tag, value);
 		(void)fixture_run(&x->f);
 		for (int i = 0; i < some; i++)
 			allowed(fixture_take(queued[i]));
 	}
+}
+
+void fleet_tasks(struct fleet *x, const char *lane, int n, double value)
+{
+	fleet_tasks_of(x, lane, n, NULL, value);
 }
 
 int64_t fleet_session(struct fleet *x)

@@ -31,6 +31,8 @@ void fleet_select(struct fleet *x, const char *name, const char *value);
 void fleet_lane(struct fleet *x, const char *lane, const char *field, const char *value);
 /* N tasks that are ready; LANE NULL: in none. */
 void fleet_tasks(struct fleet *x, const char *lane, int n, double value);
+/* The same, with a tag (NULL: none). */
+void fleet_tasks_of(struct fleet *x, const char *lane, int n, const char *tag, double value);
 int64_t fleet_session(struct fleet *x);
 /* What `next` says to SESSION (0: to nobody), "" nothing; 1 when it drew a lane to begin with. */
 int fleet_next(struct fleet *x, int64_t session, char name[NAME_BUFFER]);
