@@ -198,7 +198,8 @@ static void dry(void)
 	int last = -1, again = -1;
 
 	c.seed = first_seed;
-	c.lanes[0].tasks = 60;
+	c.lanes[0].tasks = 40;
+	c.lanes[0].p = 1;
 	fleet_run(&x, &c, more_at_150, taken);
 	fleet_close(&x);
 	for (int i = 0; i < SESSIONS; i++) {
@@ -207,9 +208,10 @@ static void dry(void)
 		if (taken[i].lane == 0 && i >= 150 && again < 0)
 			again = i;
 	}
-	(void)printf("c. A has 60 tasks, and 100 more from session 150: last taken by session %d,\n"
-		     "   again by %d; %d of the sessions between found nothing\n",
-		     last, again, fleet_in_lane(taken, last + 1, 150, -1));
+	(void)printf(
+		"c. A has 40 tasks, which all succeed, and 100 more from session 150: last taken by session %d,\n"
+		"   again by %d; %d of the sessions between found nothing\n",
+		last, again, fleet_in_lane(taken, last + 1, 150, -1));
 	(void)printf("   A expected %.3f when it ran dry, %.3f at session 149 (lifetime %.3f);\n"
 		     "   away from its lifetime's mean without an outcome: %d times in %d\n",
 		     taken[last + 1].expected[0], taken[149].expected[0], taken[149].lifetime[0],
@@ -248,7 +250,7 @@ static void share(void)
 		     fleet_in_lane(taken, 0, SESSIONS, 0), SESSIONS,
 		     fleet_in_lane(taken, 0, SESSIONS, 1), fleet_in_lane(taken, 0, SESSIONS, 2),
 		     times_over(0, SESSIONS), fleet_in_lane(taken, 0, SESSIONS, -1));
-	alone.lanes[1].name = alone.lanes[2].name = NULL;
+	alone.lanes[1].tasks = alone.lanes[2].tasks = -1;
 	fleet_run(&x, &alone, b_at_100, taken);
 	fleet_close(&x);
 	for (int i = 101; i < SESSIONS && back < 0; i++)

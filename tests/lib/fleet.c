@@ -25,7 +25,7 @@ static void allowed(struct outcome o)
 
 void fleet_open(struct fleet *x, uint64_t seed)
 {
-	*x = (struct fleet){ .random = seed };
+	*x = (struct fleet){ .seed = seed, .random = seed };
 	fixture_open(&x->f);
 	x->judge = fixture_session(&x->f, "judge");
 }
@@ -114,7 +114,8 @@ int64_t fleet_session(struct fleet *x)
 {
 	char name[32];
 
-	(void)snprintf(name, sizeof(name), "s%lld", (long long)++x->sessions);
+	(void)snprintf(name, sizeof(name), "s%llu-%lld", (unsigned long long)x->seed,
+		       (long long)++x->sessions);
 	return fixture_session(&x->f, name);
 }
 

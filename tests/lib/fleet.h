@@ -14,9 +14,9 @@
 
 struct fleet {
 	struct fixture f;
-	uint64_t random;
+	uint64_t seed, random;
 	int64_t judge;		 /* a session that says how others did */
-	int64_t tasks, sessions; /* so many were made: their names are t1 .., s1 .. */
+	int64_t tasks, sessions; /* so many were made: their names are t1 .., sSEED-1 .. */
 };
 
 /* A task has FLEET_NOTHING for a value that is not set. */
@@ -54,7 +54,7 @@ struct course {
 	struct {
 		const char *name;
 		double p, later; /* a session in it finishes its task */
-		int tasks;	 /* 0: as many as there are sessions */
+		int tasks;	 /* 0: as many as there are sessions; -1: none */
 	} lanes[FLEET_LANES];
 	const char *half_life, *explore, *monotony; /* NULL: as they are */
 	const char *share_limit;		    /* of the first lane */
