@@ -47,10 +47,10 @@ static int read_tasks(struct db *db, struct selection *s, size_t lane)
 {
 	struct select_lane *l = &s->lanes[lane];
 	AUTO_ROWS *r = db_rows(db, Q(NEXT_OF_LANE), I(l->offer), T(l->name), I(l->want));
-	int got, err = 0;
+	int err = 0;
 
 	l->rows = 0;
-	while (!err && (got = rows_next(r)) > 0) {
+	while (!err && rows_next(r) > 0) {
 		err = room_for(s);
 		if (err)
 			break;

@@ -48,9 +48,9 @@ static int add_lane(struct selection *s, const char *name, int offer)
 static int find_lanes(struct db *db, struct selection *s, int offer)
 {
 	AUTO_ROWS *r = db_rows(db, Q(LANES_OFFERED), I(offer));
-	int got, err = 0;
+	int err = 0;
 
-	while (!err && (got = rows_next(r)) > 0)
+	while (!err && rows_next(r) > 0)
 		err = add_lane(s, rows_text(r, 0), offer);
 	return err ? err : db_error(db);
 }

@@ -1,7 +1,7 @@
 /*
  * fleet: how well `next` chooses, for a whole fleet on virtual time.
  *
- * usage: fleet [-s SEED] [PART]...     parts a to g; none: all of them
+ * usage: fleet [-s SEED] [PART]...     parts a to g; none: all but f, which takes minutes
  *
  * Prints the figures of docs/selection.md. All but g (times) follow from the
  * seed; what is said of several seeds is of SEED and those that follow it.
@@ -203,9 +203,9 @@ static void dry(void)
 	fleet_run(&x, &c, more_at_150, taken);
 	fleet_close(&x);
 	for (int i = 0; i < SESSIONS; i++) {
-		if (taken[i].lane == 0 && i < 150)
+		if (i < 150 && taken[i].lane == 0)
 			last = i;
-		if (taken[i].lane == 0 && i >= 150 && again < 0)
+		if (i >= 150 && again < 0 && taken[i].lane == 0)
 			again = i;
 	}
 	(void)printf(
@@ -367,7 +367,7 @@ static int herd_round(struct fleet *x, const struct herd *h, int64_t *sessions, 
 			left++;
 			continue;
 		}
-		w->value += value_of(h, atoi(wanted[s] + 1) - 1);
+		w->value += value_of(h, (int)strtol(wanted[s] + 1, NULL, 10) - 1);
 		sessions[s] = 0;
 	}
 	return left;
@@ -577,7 +577,7 @@ int main(int argc, char **argv)
 		return 2;
 	(void)printf("seed %llu\n", (unsigned long long)first_seed);
 	for (int i = 0; i < 7; i++) {
-		int wanted = optind == argc;
+		int wanted = optind == argc && parts[i] != ablate;
 
 		for (int a = optind; a < argc; a++)
 			wanted |= argv[a][0] == 'a' + i && !argv[a][1];
