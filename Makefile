@@ -69,6 +69,7 @@ test_src := $(wildcard tests/backend/test_*.c tests/fs/test_*.c tests/tools/test
 bench_src := $(wildcard tests/bench/*.c tests/fuzz/*.c)
 sim_src := $(wildcard tests/sim/*.c)
 lib_of_lessons.c := tests/lib/teaching.c tests/lib/fixture.c
+lib_of_fleet.c := tests/lib/fixture.c tests/lib/fleet.c
 sim_lib := tests/lib/fixture.c tests/lib/wire.c tests/lib/disk.c
 fuzz_lib := tests/lib/fixture.c tests/lib/wire.c tests/lib/fuzz.c
 helper_src := $(wildcard tests/mount/*.c)

@@ -7,223 +7,13 @@
 #include "backend/clean.h"
 #include "backend/field.h"
 #include "backend/fresh.h"
-#include "backend/select.h"
-#include "backend/text.h"
+#include "backend/select_impl.h"
 #include "backend/tx.h"
 
 #define SPARE 4	     /* tasks of a lane looked at beyond the asker's place */
 #define LOOK_MAX 512 /* of a lane at most: who is refused all of these is told why */
 #define TAKEN_OFF 0.95
 #define REFUSED_MAX 64 /* refusals that are looked through */
-
-/* --- what is known of lanes --- */
-
-int select_arm(struct db *db, const char *lane, struct arm *out)
-{
-	AUTO_ROWS *r = db_rows(db, Q(ARM), T(lane));
-	int got = rows_next(r);
-
-	*out = (struct arm){ .n = 0 };
-	if (got <= 0)
-		return got;
-	*out = (struct arm){ rows_int(r, 0), rows_real(r, 1), rows_real(r, 2), rows_real(r, 3),
-			     rows_int(r, 4) };
-	return 1;
-}
-
-int select_reward(struct db *db, int64_t session, const char *lane, struct reward *out)
-{
-	AUTO_ROWS *r = db_rows(db, Q(REWARD), I(session), T(lane));
-	int got = rows_next(r);
-
-	*out = (struct reward){ .idx = 0 };
-	if (got <= 0)
-		return got;
-	*out = (struct reward){ rows_int(r, 0), rows_real(r, 1) };
-	return 1;
-}
-
-/* --- settings --- */
-
-/* Those that are numbers, and those that are durations (in ms here). */
-static const struct {
-	const char *name;
-	size_t at;
-	int is_duration;
-} settings[] = {
-#define NUMBER(name, member)                                                \
-	{                                                                   \
-		"select." name, offsetof(struct select_settings, member), 0 \
-	}
-#define MS(name, member)                                                    \
-	{                                                                   \
-		"select." name, offsetof(struct select_settings, member), 1 \
-	}
-	NUMBER("half-life", half_life), NUMBER("explore", explore),
-	NUMBER("recency", recency),	MS("recency-half-life", recency_half_life),
-	NUMBER("monotony", monotony),	NUMBER("family", family),
-	NUMBER("share", share),		NUMBER("window", window),
-	MS("asking", asking),		MS("calm", calm),
-	MS("refused", refused),
-};
-#define SETTINGS (sizeof(settings) / sizeof(settings[0]))
-
-static void set(struct select_settings *out, size_t i, const char *text)
-{
-	int64_t ms = 0;
-	double v = 0;
-
-	if (settings[i].is_duration && !duration_parse(text, &ms))
-		v = (double)ms;
-	else if (settings[i].is_duration || number_parse(text, &v))
-		return;
-	memcpy((char *)out + settings[i].at, &v, sizeof(v));
-}
-
-int select_settings(struct db *db, struct select_settings *out)
-{
-	AUTO_ROWS *r = db_rows(db, Q(SELECT_SETTINGS));
-
-	*out = (struct select_settings){ .half_life = 1 };
-	for (size_t i = 0; i < SETTINGS; i++)
-		set(out, i, field_find(THING_CONTROL, settings[i].name)->dflt);
-	while (rows_next(r) > 0)
-		for (size_t i = 0; i < SETTINGS; i++)
-			if (strcmp(settings[i].name, rows_text(r, 0)) == 0)
-				set(out, i, rows_text(r, 1));
-	return db_error(db);
-}
-
-/*
- * The mean of a Beta posterior over faded outcomes, whose prior is what the lane did in its whole
- * life: so a lane that nobody enters falls back to its lifetime's mean, and not to one half.
- */
-int select_expected(struct db *db, const struct select_settings *set, const char *lane,
-		    struct expected *out)
-{
-	int64_t now = db_get(db, 0, Q(REWARD_LAST));
-	int got = select_arm(db, lane, &out->arm);
-	const struct arm *a = &out->arm;
-	double fade;
-
-	if (got < 0)
-		return got;
-	fade = exp2(-(double)(now - a->idx) / set->half_life);
-	out->lifetime = (1 + a->total) / (2 + (double)a->n);
-	out->weight = a->weight * fade;
-	out->value = (2 * out->lifetime + a->sum * fade) / (2 + out->weight);
-	return db_error(db);
-}
-
-/* --- draws that are always the same --- */
-
-/* FNV-1a, and a finish that spreads every bit (splitmix64). */
-static uint64_t hash(const char *a, const char *b)
-{
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
-
-	for (; *a; a++)
-		h = (h ^ (unsigned char)*a) * UINT64_C(0x100000001b3);
-	for (h = (h ^ 0xff) * UINT64_C(0x100000001b3); *b; b++)
-		h = (h ^ (unsigned char)*b) * UINT64_C(0x100000001b3);
-	h = (h ^ (h >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	h = (h ^ (h >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return h ^ (h >> 31);
-}
-
-/* 0 <= x < 1, of a session for a purpose. */
-static double draw(const char *session, const char *purpose)
-{
-	return (double)(hash(session, purpose) >> 11) * 0x1p-53;
-}
-
-/* --- lanes --- */
-
-static int add_lane(struct selection *s, const char *name, int offer)
-{
-	struct select_lane *more =
-		reallocarray(s->lanes, s->n_lanes + 1, sizeof(struct select_lane));
-
-	if (!more)
-		return -ENOMEM;
-	s->lanes = more;
-	more[s->n_lanes] = (struct select_lane){ .offer = offer };
-	(void)snprintf(more[s->n_lanes].name, NAME_BUFFER, "%s", name);
-	s->n_lanes++;
-	return 0;
-}
-
-static int find_lanes(struct db *db, struct selection *s, int offer)
-{
-	AUTO_ROWS *r = db_rows(db, Q(LANES_OFFERED), I(offer));
-	int got, err = 0;
-
-	while (!err && (got = rows_next(r)) > 0)
-		err = add_lane(s, rows_text(r, 0), offer);
-	return err ? err : db_error(db);
-}
-
-/* Did calm-window see that it is calm, a short while ago? */
-static int is_calm(struct db *db, int64_t since)
-{
-	return db_get(db, 0, Q(CALM_SEEN), I(THING_PROBE), I(since)) != 0;
-}
-
-static int look_at_lane(struct db *db, struct selection *s, struct select_lane *l, int calm)
-{
-	int64_t session = s->session ? s->session->id : 0;
-	struct lane lane;
-	int err, got = read_lane_named(db, l->name, s->wall, &lane);
-
-	if (got < 0)
-		return got;
-	err = select_expected(db, &s->set, l->name, &l->expected);
-	if (!err)
-		err = share_of(db, &lane, session, s->wall, (int64_t)s->set.window, &l->share);
-	if (strcmp(lane.kind, "standing") == 0)
-		l->shut = "standing: it is always there, and no supply";
-	else if (l->offer == 2 && !calm)
-		l->shut = "tagged calm, and nobody has seen the machine calm (probes/calm-window)";
-	else if (lane_is_full(&lane))
-		l->shut = "full: its limit is reached";
-	else if (l->share.guard == SHARE_REFUSE)
-		l->shut = "has its share, and there is supply elsewhere";
-	return err;
-}
-
-/* Some begin with a lane that is drawn, so that it becomes known how lanes do. */
-static void draw_lane(struct selection *s)
-{
-	size_t open = 0, nth;
-
-	s->drawn = -1;
-	if (!s->session || draw(s->session->name, "explore") >= s->set.explore)
-		return;
-	for (size_t i = 0; i < s->n_lanes; i++)
-		open += !s->lanes[i].shut;
-	if (open < 2)
-		return;
-	nth = (size_t)(draw(s->session->name, "lane") * (double)open);
-	for (size_t i = 0; i < s->n_lanes && s->drawn < 0; i++)
-		if (!s->lanes[i].shut && nth-- == 0)
-			s->drawn = (int)i;
-}
-
-static int look_at_lanes(struct db *db, struct selection *s)
-{
-	int err = find_lanes(db, s, 1), calm = 0;
-	size_t plain = s->n_lanes;
-
-	if (!err)
-		err = find_lanes(db, s, 2);
-	if (!err && s->n_lanes > plain)
-		calm = is_calm(db, s->wall - (int64_t)s->set.calm);
-	for (size_t i = 0; i < s->n_lanes && !err; i++)
-		err = look_at_lane(db, s, &s->lanes[i], calm);
-	if (!err)
-		draw_lane(s);
-	return err ? err : db_error(db);
-}
 
 /* --- tasks --- */
 
@@ -252,47 +42,59 @@ static void fill(struct rows *r, struct candidate *c)
 	(void)snprintf(c->family, sizeof(c->family), "%s", rows_text(r, 4));
 }
 
-/* N tasks of a lane, the best of them. */
-static int read_tasks(struct db *db, struct selection *s, size_t lane, int64_t n)
+/* So many of a lane as are wanted, the best of them. */
+static int read_tasks(struct db *db, struct selection *s, size_t lane)
 {
 	struct select_lane *l = &s->lanes[lane];
-	AUTO_ROWS *r = db_rows(db, Q(NEXT_OF_LANE), I(l->offer), T(l->name), I(n));
-	int got, err = 0;
+	AUTO_ROWS *r = db_rows(db, Q(NEXT_OF_LANE), I(l->offer), T(l->name), I(l->want));
+	int err = 0;
 
 	l->rows = 0;
-	while (!err && (got = rows_next(r)) > 0) {
+	while (!err && rows_next(r) > 0) {
 		err = room_for(s);
 		if (err)
 			break;
 		s->list[s->n] = (struct candidate){ .lane = lane };
-		fill(r, &s->list[s->n++]);
+		fill(r, &s->list[s->n]);
+		l->least = s->list[s->n].worth;
+		l->last = s->list[s->n++].task;
 		l->rows++;
 	}
 	return err ? err : db_error(db);
 }
 
 /* What is in work of the family by others: to do its parts at the same time is to get in the way. */
-static double redundancy(struct db *db, const struct selection *s, const char *family)
+static double redundancy(struct db *db, struct selection *s, const char *family)
 {
 	if (!*family)
 		return 0;
-	return db_get(db, 0, Q(FAMILY_HELD), T(family), I(s->session ? s->session->id : 0)) ?
-		       s->set.family :
-		       0;
+	if (strcmp(s->family, family) != 0) { /* parts of one thing stand together */
+		(void)snprintf(s->family, sizeof(s->family), "%s", family);
+		s->is_family_held = db_get(db, 0, Q(FAMILY_HELD), T(family),
+					   I(s->session ? s->session->id : 0)) != 0;
+	}
+	return s->is_family_held ? s->set.family : 0;
 }
 
-static void score(struct db *db, const struct selection *s, const struct select_lane *l,
+/* What is taken off because of the lane, and the score that comes of it all. */
+static void score_in(const struct selection *s, const struct select_lane *l, struct candidate *c)
+{
+	double off;
+
+	c->monotony = s->set.monotony * (double)l->share.in / (double)l->share.window;
+	c->share = l->share.guard == SHARE_DEMUR ? s->set.share : 0;
+	off = fmin(TAKEN_OFF, c->recency + c->monotony + c->redundancy + c->share);
+	c->score = l->expected.value * c->worth * (1 - off);
+}
+
+static void score(struct db *db, struct selection *s, const struct select_lane *l,
 		  struct candidate *c)
 {
 	double age = fmax(0, (double)s->wall - c->recency);
-	double off;
 
 	c->recency = c->recency > 0 ? s->set.recency * exp2(-age / s->set.recency_half_life) : 0;
-	c->monotony = s->set.monotony * (double)l->share.in / (double)l->share.window;
-	c->share = l->share.guard == SHARE_DEMUR ? s->set.share : 0;
 	c->redundancy = redundancy(db, s, c->family);
-	off = fmin(TAKEN_OFF, c->recency + c->monotony + c->redundancy + c->share);
-	c->score = l->expected.value * c->worth * (1 - off);
+	score_in(s, l, c);
 }
 
 /* The drawn lane before all others, then what scores most, then the oldest. */
@@ -307,18 +109,15 @@ static int by_score(const void *a, const void *b)
 	return x->task < y->task ? -1 : x->task > y->task;
 }
 
-/* The best N of each open lane, in order. 1: there may be more. */
-static int gather(struct db *db, struct selection *s, int64_t n)
+/* The best of each open lane, in order. */
+static int gather(struct db *db, struct selection *s)
 {
-	int err = 0, more = 0;
+	int err = 0;
 
 	s->n = 0;
-	for (size_t i = 0; i < s->n_lanes && !err; i++) {
-		if (s->lanes[i].shut)
-			continue;
-		err = read_tasks(db, s, i, n);
-		more = more || (int64_t)s->lanes[i].rows == n;
-	}
+	for (size_t i = 0; i < s->n_lanes && !err; i++)
+		if (!s->lanes[i].shut)
+			err = read_tasks(db, s, i);
 	for (size_t i = 0; i < s->n && !err; i++) {
 		struct candidate *c = &s->list[i];
 
@@ -327,8 +126,7 @@ static int gather(struct db *db, struct selection *s, int64_t n)
 	}
 	if (s->n)
 		qsort(s->list, s->n, sizeof(*s->list), by_score);
-	err = err ? err : db_error(db);
-	return err ? err : more;
+	return err ? err : db_error(db);
 }
 
 /* --- what is not for the asker --- */
@@ -376,53 +174,143 @@ static const char *why_not(struct db *db, const struct selection *s, const struc
 	return got > 0 ? "others committed to it since your base: touch base" : NULL;
 }
 
-/*
- * From the best down, until the asker's place is found, and one behind it. How many are for the
- * asker, at most WANTED.
- */
-static int64_t pass_over(struct db *db, struct selection *s, const char *refused, int64_t wanted,
-			 int *err)
-{
-	int64_t open = 0;
-	size_t i;
+/* Who looks for what is for it. */
+struct search {
+	struct db *db;
+	struct selection *s;
+	const char *refused;
+	int err;
+};
 
-	for (i = 0; i < s->n && open < wanted && !*err; i++) {
-		s->list[i].shut = why_not(db, s, &s->list[i], refused, err);
-		open += !s->list[i].shut;
-	}
-	s->looked = i;
-	return open;
+static int is_open(struct search *q, size_t i)
+{
+	struct candidate *c = &q->s->list[i];
+
+	if (!c->is_asked)
+		c->shut = why_not(q->db, q->s, c, q->refused, &q->err);
+	c->is_asked = 1;
+	return !c->shut && !q->err;
 }
 
-/* The NTH of those that are for the asker. */
-static const struct candidate *open_at(const struct selection *s, int64_t nth)
+/* The first open one of FROM .. TO - 1, from the Nth of them on and round; TO: there is none. */
+static size_t find_round(struct search *q, size_t from, size_t to, size_t nth)
 {
-	for (size_t i = 0; i < s->looked; i++)
-		if (!s->list[i].shut && nth-- == 0)
-			return &s->list[i];
-	return NULL;
+	for (size_t i = 0; i < to - from; i++) {
+		size_t at = from + (nth + i) % (to - from);
+
+		if (is_open(q, at))
+			return at;
+	}
+	return to;
+}
+
+/*
+ * The tasks are dealt out among those who ask: of N the one at place K has the Kth, and when that is
+ * not for it the (K + N)th, and so on, so that nobody takes another's. Where there are fewer tasks
+ * they go round; so they do in a lane that was drawn. The list's length: there is none.
+ */
+static size_t find(struct search *q, int more)
+{
+	const struct selection *s = q->s;
+	size_t place = (size_t)s->place, drawn = 0, at;
+
+	while (drawn < s->n && s->list[drawn].first)
+		drawn++;
+	at = find_round(q, 0, drawn, place);
+	if (at < drawn)
+		return at;
+	for (at = drawn + place; at < s->n; at += (size_t)s->asking)
+		if (is_open(q, at))
+			return at;
+	return more ? s->n : find_round(q, drawn, s->n, place);
+}
+
+/* The next open one behind the Ith, and round; NULL: there is no other. */
+static const struct candidate *find_other(struct search *q, size_t i)
+{
+	size_t at = i;
+
+	if (i < q->s->n)
+		at = find_round(q, 0, q->s->n, i + 1);
+	return at != i && at < q->s->n ? &q->s->list[at] : NULL;
+}
+
+static int may_have_more(const struct select_lane *l)
+{
+	return !l->shut && (int64_t)l->rows == l->want && l->want < LOOK_MAX;
+}
+
+/*
+ * May one of the lane that was not looked at come before C? A lane is read from what is worth most
+ * down, but what is taken off of that may leave it behind what follows.
+ */
+static int is_better_unseen(const struct selection *s, const struct select_lane *l,
+			    const struct candidate *c)
+{
+	struct candidate next = { .worth = l->least, .task = l->last + 1 };
+
+	next.first = l - s->lanes == s->drawn;
+	score_in(s, l, &next);
+	return by_score(&next, c) < 0;
+}
+
+/* Look at more where that may change the choice. 0: nowhere. */
+static int want_more(struct selection *s)
+{
+	const struct candidate *last = s->pick && s->runner_up ? s->pick : NULL;
+	int more = 0;
+
+	for (size_t i = 0; i < s->n_lanes; i++) {
+		struct select_lane *l = &s->lanes[i];
+
+		if (!may_have_more(l) || (last && !is_better_unseen(s, l, last)))
+			continue;
+		l->want = 4 * l->want < LOOK_MAX ? 4 * l->want : LOOK_MAX;
+		more = 1;
+	}
+	return more;
+}
+
+/* For a start; of a lane that was drawn as many as there may be before the asker. */
+static void want_some(struct selection *s)
+{
+	int64_t each = SPARE + (s->n_lanes ? s->place / (int64_t)s->n_lanes : 0);
+
+	for (size_t i = 0; i < s->n_lanes; i++) {
+		int64_t n = (int)i == s->drawn ? SPARE + s->place : each;
+
+		s->lanes[i].want = n < LOOK_MAX ? n : LOOK_MAX;
+	}
+}
+
+/* Among what is wanted of each lane. */
+static int choose_of(struct search *q)
+{
+	struct selection *s = q->s;
+	int err = gather(q->db, s), more = 0;
+	size_t at;
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < s->n_lanes; i++)
+		more = more || may_have_more(&s->lanes[i]);
+	at = find(q, more);
+	s->pick = at < s->n ? &s->list[at] : NULL;
+	s->runner_up = find_other(q, at);
+	return q->err;
 }
 
 static int choose(struct db *db, struct selection *s)
 {
 	AUTO_BUF struct buf refused = BUF_INIT;
-	int err = s->session ? read_refused(db, s, &refused) : 0, more = 1;
-	int64_t n = s->place + SPARE, open = 0, wanted = s->place + 2;
+	int err = s->session ? read_refused(db, s, &refused) : 0;
+	struct search q = { db, s, buf_text(&refused), 0 };
 
-	while (!err && more > 0 && open < wanted) {
-		n = n < LOOK_MAX ? n : LOOK_MAX;
-		more = gather(db, s, n);
-		err = more < 0 ? more : 0;
-		open = err ? 0 : pass_over(db, s, buf_text(&refused), wanted, &err);
-		more = n < LOOK_MAX ? more : 0;
-		n *= 4;
-	}
-	if (err || !open)
-		return err;
-	/* where there are fewer tasks than askers they go round */
-	s->pick = open_at(s, s->place % open);
-	s->runner_up = open > 1 ? open_at(s, (s->place + 1) % open) : NULL;
-	return 0;
+	want_some(s);
+	do
+		err = err ? err : choose_of(&q);
+	while (!err && want_more(s));
+	return err;
 }
 
 /* --- who may have anything at all --- */
@@ -445,12 +333,20 @@ static const char *why_nothing(struct db *db, const struct session *s)
 	return NULL;
 }
 
-/* Others who hold nothing, came or let go a short while ago, and came before: they ask too. */
-static int64_t place_of(struct db *db, const struct selection *s)
+/* Others who hold nothing, and came or let go a short while ago, ask too; some came before. */
+static void find_place(struct db *db, struct selection *s)
 {
 	int64_t since = s->wall - (int64_t)s->set.asking;
+	AUTO_ROWS *r = NULL;
 
-	return s->session ? db_get(db, 0, Q(ASKING_BEFORE), I(s->session->id), I(since)) : 0;
+	s->asking = 1;
+	if (!s->session)
+		return;
+	r = db_rows(db, Q(ASKING), I(s->session->id), I(since));
+	if (rows_next(r) <= 0)
+		return;
+	s->place = rows_int(r, 0);
+	s->asking += rows_int(r, 1);
 }
 
 /* What of the session's own past matters; mostly nothing does. */
@@ -481,8 +377,8 @@ int select_next(struct db *db, const struct session *session, int64_t wall, stru
 		return err;
 	err = look_at_session(db, out);
 	if (!err)
-		err = look_at_lanes(db, out);
-	out->place = place_of(db, out);
+		err = select_lanes(db, out);
+	find_place(db, out);
 	if (!err)
 		err = choose(db, out);
 	if (!out->pick)
@@ -490,20 +386,6 @@ int select_next(struct db *db, const struct session *session, int64_t wall, stru
 			    !out->n	  ? "no lane with ready tasks is open" :
 					    "none of what is ready is for this session";
 	return err ? err : db_error(db);
-}
-
-/* The lane of NAME and OFFER in the selection, added when it is not there; below 0: -errno. */
-static int lane_in(struct db *db, struct selection *s, const char *name, int offer)
-{
-	int err;
-
-	for (size_t i = 0; i < s->n_lanes; i++)
-		if (strcmp(s->lanes[i].name, name) == 0)
-			return (int)i;
-	err = add_lane(s, name, offer);
-	if (!err)
-		err = look_at_lane(db, s, &s->lanes[s->n_lanes - 1], 1);
-	return err ? err : (int)s->n_lanes - 1;
 }
 
 int select_score(struct db *db, struct selection *s, int64_t task, double *out)
@@ -515,7 +397,7 @@ int select_score(struct db *db, struct selection *s, int64_t task, double *out)
 	if (got <= 0)
 		return got < 0 ? got : -ENOENT;
 	fill(r, &c);
-	lane = lane_in(db, s, rows_text(r, 5), (int)rows_int(r, 6));
+	lane = select_lane_in(db, s, rows_text(r, 5), (int)rows_int(r, 6));
 	if (lane < 0)
 		return lane;
 	score(db, s, &s->lanes[lane], &c);

@@ -55,7 +55,10 @@ struct select_lane {
 	struct expected expected;
 	struct share share;
 	const char *shut; /* why nobody is offered anything of it; NULL: it is open */
-	size_t rows;	  /* that were looked at; below what was asked for: all */
+	int64_t want;	  /* so many of its tasks are looked at */
+	size_t rows;	  /* that were looked at; below what was wanted: all */
+	double least;	  /* what the last of them is worth; no other is worth more, */
+	int64_t last;	  /* and none of its worth is older */
 };
 
 /* A task that can be claimed, and what it scores for the asker. */
@@ -67,7 +70,8 @@ struct candidate {
 	double recency, monotony, redundancy, share; /* parts that are taken off */
 	double score;
 	int first;	  /* it is of the drawn lane */
-	const char *shut; /* why it is not for the asker; NULL: it is */
+	int is_asked;	  /* whether it is for the asker */
+	const char *shut; /* why not; NULL: it is */
 };
 
 struct selection {
@@ -76,12 +80,13 @@ struct selection {
 	size_t n_lanes;
 	struct candidate *list; /* the best first */
 	size_t n, room;
-	size_t looked; /* of the list, whether they are for the asker */
 	int64_t wall;
 	const struct session *session; /* the asker's; NULL: nobody in particular */
 	int has_lost,
 		is_behind; /* the session lost something; others have committed since its base */
-	int64_t place;	   /* how many who ask now come before the asker */
+	char family[NAME_BUFFER]; /* that was asked for last, and is it held by others? */
+	int is_family_held;
+	int64_t place, asking; /* how many who ask now come before the asker; and all, with it */
 	int drawn; /* the lane that the asker begins with, for the sake of knowing; -1: none */
 	const struct candidate *pick, *runner_up; /* NULL: there is none */
 	const char *none;			  /* pick is NULL: why, in a few words */

@@ -60,8 +60,8 @@ static void say_pick(struct db *db, const struct selection *s, struct buf *out)
 	buf_line(out, "monotony -%.3f", c->monotony);
 	buf_line(out, "family -%.3f %s", c->redundancy, *c->family ? c->family : "-");
 	buf_line(out, "share -%.3f", c->share);
-	buf_line(out, "place %lld: so many who hold nothing came before, and ask too",
-		 (long long)s->place);
+	buf_line(out, "place %lld of %lld: so many who hold nothing came before, and ask too",
+		 (long long)s->place, (long long)s->asking);
 	buf_line(out, "explore %s", s->drawn >= 0 ? lane_shown(s->lanes[s->drawn].name) : "no");
 	if (s->runner_up)
 		buf_line(out, "runner-up %s score %.4g", s->runner_up->name, s->runner_up->score);
@@ -73,7 +73,7 @@ static void say_passed(const struct selection *s, struct buf *out)
 {
 	int n = 0;
 
-	for (size_t i = 0; i < s->looked; i++)
+	for (size_t i = 0; i < s->n; i++)
 		if (s->list[i].shut && n++ < PASSED_SHOWN)
 			buf_line(out, "passed %s: %s", s->list[i].name, s->list[i].shut);
 	if (n > PASSED_SHOWN)

@@ -456,9 +456,9 @@ SQL(NEXT_TASK, NEXT_COLUMNS "WHERE b.task = ?")
 SQL(FAMILY_HELD, "SELECT 1 FROM board b CROSS JOIN grants g ON g.token = b.token WHERE b.family = ?1 AND b.family <> '' AND b.token > 0"
     " AND g.session <> ?2 LIMIT 1")
 SQL(REFUSED_SINCE, "SELECT op FROM refusals WHERE session = ?1 AND at >= ?2 ORDER BY id DESC LIMIT ?3")
-/* live sessions older than ?1 that hold nothing, and have come or let go since ?2 */
-SQL(ASKING_BEFORE, "SELECT count(*) FROM sessions s WHERE s.ended = 0 AND s.id < ?1 AND NOT EXISTS(SELECT 1 FROM counts c"
-    " WHERE c.uid = s.uid AND c.session = s.id AND c.claims > 0) AND (s.started >= ?2 OR EXISTS(SELECT 1 FROM grants g"
+/* live sessions but ?1 that hold nothing, and have come or let go since ?2: those older than it, and all */
+SQL(ASKING, "SELECT coalesce(sum(s.id < ?1), 0), count(*) FROM sessions s WHERE s.ended = 0 AND s.id <> ?1 AND NOT EXISTS(SELECT 1"
+    " FROM counts c WHERE c.uid = s.uid AND c.session = s.id AND c.claims > 0) AND (s.started >= ?2 OR EXISTS(SELECT 1 FROM grants g"
     " WHERE g.session = s.id AND g.ended >= ?2))")
 SQL(COUNT_OFFER, "SELECT count(*) FROM board WHERE col = 2 AND offer = ?")
 SQL(GOAL_OF, "SELECT g.name, coalesce((SELECT value FROM attrs WHERE thing = g.id AND name = 'weight'), '1') FROM things g"
@@ -467,6 +467,7 @@ SQL(GOAL_OF, "SELECT g.name, coalesce((SELECT value FROM attrs WHERE thing = g.i
 SQL(PICKS_LAST, "SELECT lane = ?1 FROM picks ORDER BY token DESC LIMIT ?2")
 SQL(PICKS_IN, "SELECT coalesce(sum(lane = ?1), 0) FROM (SELECT lane FROM picks ORDER BY token DESC LIMIT ?2)")
 SQL(PICK_OF, "SELECT 1 FROM picks WHERE session = ? AND lane = ?")
+SQL(PICK_ANY, "SELECT 1 FROM picks WHERE session = ? LIMIT 1")
 SQL(PICK_ADD, "INSERT OR IGNORE INTO picks(token, session, lane) VALUES(?, ?, ?)")
 /* outward deeds */
 #define ACTION_COLUMNS "SELECT a.id, a.name, a.session, coalesce(s.name, '-'), a.uid, a.pid, a.since, a.changed, a.expires, a.state," \
