@@ -265,7 +265,8 @@ static int read_tasks(struct db *db, struct selection *s, size_t lane, int64_t n
 		if (err)
 			break;
 		s->list[s->n] = (struct candidate){ .lane = lane };
-		fill(r, &s->list[s->n++]);
+		fill(r, &s->list[s->n]);
+		l->least = s->list[s->n++].worth;
 		l->rows++;
 	}
 	return err ? err : db_error(db);
@@ -281,18 +282,25 @@ static double redundancy(struct db *db, const struct selection *s, const char *f
 		       0;
 }
 
+/* What its lane adds, and the sum. */
+static void put_score(const struct selection *s, const struct select_lane *l, struct candidate *c)
+{
+	double off;
+
+	c->monotony = s->set.monotony * (double)l->share.in / (double)l->share.window;
+	c->share = l->share.guard == SHARE_DEMUR ? s->set.share : 0;
+	off = fmin(TAKEN_OFF, c->recency + c->monotony + c->redundancy + c->share);
+	c->score = l->expected.value * c->worth * (1 - off);
+}
+
 static void score(struct db *db, const struct selection *s, const struct select_lane *l,
 		  struct candidate *c)
 {
 	double age = fmax(0, (double)s->wall - c->recency);
-	double off;
 
 	c->recency = c->recency > 0 ? s->set.recency * exp2(-age / s->set.recency_half_life) : 0;
-	c->monotony = s->set.monotony * (double)l->share.in / (double)l->share.window;
-	c->share = l->share.guard == SHARE_DEMUR ? s->set.share : 0;
 	c->redundancy = redundancy(db, s, c->family);
-	off = fmin(TAKEN_OFF, c->recency + c->monotony + c->redundancy + c->share);
-	c->score = l->expected.value * c->worth * (1 - off);
+	put_score(s, l, c);
 }
 
 /* The drawn lane before all others, then what scores most, then the oldest. */
@@ -403,17 +411,35 @@ static const struct candidate *open_at(const struct selection *s, int64_t nth)
 	return NULL;
 }
 
+/* Is there one behind the N of its lane that were looked at which may come before C? */
+static int is_hidden(const struct selection *s, int64_t n, const struct candidate *c)
+{
+	for (size_t i = 0; i < s->n_lanes; i++) {
+		const struct select_lane *l = &s->lanes[i];
+		struct candidate most = { .worth = l->least, .first = (int)i == s->drawn };
+
+		if (l->shut || (int64_t)l->rows < n)
+			continue;
+		put_score(s, l, &most);
+		if (most.first > c->first || (most.first == c->first && most.score > c->score))
+			return 1;
+	}
+	return 0;
+}
+
 static int choose(struct db *db, struct selection *s)
 {
 	AUTO_BUF struct buf refused = BUF_INIT;
 	int err = s->session ? read_refused(db, s, &refused) : 0, more = 1;
 	int64_t n = s->place + SPARE, open = 0, wanted = s->place + 2;
 
-	while (!err && more > 0 && open < wanted) {
+	while (!err && more > 0) {
 		n = n < LOOK_MAX ? n : LOOK_MAX;
 		more = gather(db, s, n);
 		err = more < 0 ? more : 0;
 		open = err ? 0 : pass_over(db, s, buf_text(&refused), wanted, &err);
+		if (open == wanted && !is_hidden(s, n, open_at(s, wanted - 1)))
+			break;
 		more = n < LOOK_MAX ? more : 0;
 		n *= 4;
 	}
@@ -450,7 +476,9 @@ static int64_t place_of(struct db *db, const struct selection *s)
 {
 	int64_t since = s->wall - (int64_t)s->set.asking;
 
-	return s->session ? db_get(db, 0, Q(ASKING_BEFORE), I(s->session->id), I(since)) : 0;
+	return s->session && s->set.asking > 0 ?
+		       db_get(db, 0, Q(ASKING_BEFORE), I(s->session->id), I(since)) :
+		       0;
 }
 
 /* What of the session's own past matters; mostly nothing does. */

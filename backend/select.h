@@ -56,6 +56,7 @@ struct select_lane {
 	struct share share;
 	const char *shut; /* why nobody is offered anything of it; NULL: it is open */
 	size_t rows;	  /* that were looked at; below what was asked for: all */
+	double least;	  /* the worth of the last of these: nothing behind it is worth more */
 };
 
 /* A task that can be claimed, and what it scores for the asker. */
