@@ -126,6 +126,59 @@ class Files(Case):
         self.assertEqual(len(set(done)), 43)
 
 
+class Lanes(Case):
+    """What lanes came to, as files."""
+
+    def test_value_share_and_outcomes_follow_what_sessions_came_to(self):
+        m = self.m
+        for name in "good", "bad":
+            os.mkdir(m.path("lanes", name))
+            m.task(f"in-{name}", lane=name, kind="standing")
+        m.session("judge")
+        m.write("2\n", "control/select/window")
+        for i in range(4):
+            for lane, grade in (("good", "1 sound"), ("bad", "0 harmful")):
+                s = m.session(f"{lane}{i}")
+                m.claim(s, f"in-{lane}")
+                self.assertEqual(m.sh(f"echo '{grade}' > sessions/{s}/grades/trajectory", session="judge").rc, 0)
+                m.release(s, f"in-{lane}")
+                os.rmdir(m.path("sessions", s))
+        good, bad = (float(m.read("lanes", n, "value")) for n in ("good", "bad"))
+        self.assertGreater(good, bad)
+        self.assertEqual(value(m.read("lanes/good/outcomes"), "sessions"), "4")
+        self.assertEqual(value(m.read("lanes/good/outcomes"), "value"), m.read("lanes/good/value").strip())
+        self.assertEqual(m.read("lanes/good/share"), "0.50\n")
+        self.assertIn(f"lane bad value {bad:.3f} share 0.50\nlane good value {good:.3f} share 0.50\n", m.read("status"))
+        m.task("a", lane="bad")
+        m.task("b", lane="good")
+        m.write("0s\n", "control/select/asking")
+        self.assertEqual(m.read("next"), "b\n")
+
+    def test_a_lane_that_has_its_share_is_refused_and_is_not_offered(self):
+        m = self.m
+        os.mkdir(m.path("lanes/web"))
+        m.write("0.5\n", "lanes/web/share-limit")
+        m.write("2\n", "control/select/window")
+        m.write("0\n", "control/select/explore")
+        for name in "one", "two":
+            m.task(name, lane="web", value=9)
+        m.task("other")
+        a, b = m.session("a"), m.session("b")
+        m.claim(a, "one")
+        self.assertEqual(next_of(m, b), "other")
+        self.refused("EDQUOT", m.claim, b, "two")
+        self.assertWhy(m.why(b), "EDQUOT", "lane web of two has its share: 1 of the last 2", "cat next")
+        m.claim(b, "other")
+        self.assertEqual(next_of(m, m.session("c")), "two")
+
+    def test_more_lanes_than_fit_on_a_screen_are_not_in_status(self):
+        for i in range(10):
+            os.mkdir(self.m.path(f"lanes/l{i}"))
+        self.assertEqual(self.m.read("status").count("\nlane "), 10)
+        os.mkdir(self.m.path("lanes/l10"))
+        self.assertEqual(self.m.read("status").count("\nlane "), 0)
+
+
 class Crowd(Case):
     """Many sessions, a process each, ask at the same moment."""
 
