@@ -273,13 +273,17 @@ static int read_tasks(struct db *db, struct selection *s, size_t lane, int64_t n
 }
 
 /* What is in work of the family by others: to do its parts at the same time is to get in the way. */
-static double redundancy(struct db *db, const struct selection *s, const char *family)
+static double redundancy(struct db *db, struct selection *s, const char *family)
 {
+	int64_t session = s->session ? s->session->id : 0;
+
 	if (!*family)
 		return 0;
-	return db_get(db, 0, Q(FAMILY_HELD), T(family), I(s->session ? s->session->id : 0)) ?
-		       s->set.family :
-		       0;
+	if (strcmp(family, s->family) != 0) {
+		(void)snprintf(s->family, sizeof(s->family), "%s", family);
+		s->is_held = db_get(db, 0, Q(FAMILY_HELD), T(family), I(session)) != 0;
+	}
+	return s->is_held ? s->set.family : 0;
 }
 
 /* What its lane adds, and the sum. */
@@ -293,7 +297,7 @@ static void put_score(const struct selection *s, const struct select_lane *l, st
 	c->score = l->expected.value * c->worth * (1 - off);
 }
 
-static void score(struct db *db, const struct selection *s, const struct select_lane *l,
+static void score(struct db *db, struct selection *s, const struct select_lane *l,
 		  struct candidate *c)
 {
 	double age = fmax(0, (double)s->wall - c->recency);

@@ -80,6 +80,8 @@ struct selection {
 	size_t looked; /* of the list, whether they are for the asker */
 	int64_t wall;
 	const struct session *session; /* the asker's; NULL: nobody in particular */
+	char family[NAME_BUFFER];      /* the last one that was asked about, and the answer */
+	int is_held;
 	int has_lost,
 		is_behind; /* the session lost something; others have committed since its base */
 	int64_t place;	   /* how many who ask now come before the asker */
