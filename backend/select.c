@@ -15,6 +15,7 @@
 #define LOOK_MAX 512 /* of a lane at most: who is refused all of these is told why */
 #define TAKEN_OFF 0.95
 #define REFUSED_MAX 64 /* refusals that are looked through */
+#define STALE_MAX 64   /* whose base is older than so many of the best must look first */
 
 /* --- what is known of lanes --- */
 
@@ -368,7 +369,7 @@ static int is_refused(const char *lines, const char *name)
 }
 
 /* Why C is not for the asker; NULL: it is, or *ERR. */
-static const char *why_not(struct db *db, const struct selection *s, const struct candidate *c,
+static const char *why_not(struct db *db, struct selection *s, const struct candidate *c,
 			   const char *refused, int *err)
 {
 	struct grant lost;
@@ -385,7 +386,10 @@ static const char *why_not(struct db *db, const struct selection *s, const struc
 		got = s->is_behind ? fresh_is_stale(db, c->task, s->session) : 0;
 	if (got < 0)
 		*err = got;
-	return got > 0 ? "others committed to it since your base: touch base" : NULL;
+	if (got <= 0)
+		return NULL;
+	s->stale++;
+	return "others committed to it since your base: touch base";
 }
 
 /*
@@ -398,7 +402,8 @@ static int64_t pass_over(struct db *db, struct selection *s, const char *refused
 	int64_t open = 0;
 	size_t i;
 
-	for (i = 0; i < s->n && open < wanted && !*err; i++) {
+	s->stale = 0;
+	for (i = 0; i < s->n && open < wanted && s->stale < STALE_MAX && !*err; i++) {
 		s->list[i].shut = why_not(db, s, &s->list[i], refused, err);
 		open += !s->list[i].shut;
 	}
@@ -437,7 +442,7 @@ static int choose(struct db *db, struct selection *s)
 	int err = s->session ? read_refused(db, s, &refused) : 0, more = 1;
 	int64_t n = s->place + SPARE, open = 0, wanted = s->place + 2;
 
-	while (!err && more > 0) {
+	while (!err && more > 0 && s->stale < STALE_MAX) {
 		n = n < LOOK_MAX ? n : LOOK_MAX;
 		more = gather(db, s, n);
 		err = more < 0 ? more : 0;

@@ -77,6 +77,7 @@ struct selection {
 	size_t n_lanes;
 	struct candidate *list; /* the best first */
 	size_t n, room;
+	size_t stale;  /* of those that were looked at, others have committed to so many */
 	size_t looked; /* of the list, whether they are for the asker */
 	int64_t wall;
 	const struct session *session; /* the asker's; NULL: nobody in particular */

@@ -383,6 +383,30 @@ Test(select, what_others_have_committed_to_is_not_offered_to_an_old_base)
 	assert_next(&f, s1, "T");
 }
 
+Test(select, who_is_behind_in_all_that_is_best_must_look_first)
+{
+	int64_t repo = observing_repo(&f, "r");
+	char name[16];
+
+	for (int i = 0; i < 64; i++) {
+		(void)snprintf(name, sizeof(name), "t%d", i);
+		task(name, "9");
+		set(name, "repo", "r");
+		set(name, "artifacts", "src");
+	}
+	task("U", "1");
+	assert_ok(observe(&f, repo, .commit = "a", .session = "sx", .paths = "M src/a.c"));
+	assert_next(&f, s1, "-");
+	assert_why(&f, s1, "none none of what is ready is for this session;passed t0: ");
+	assert_why(&f, s1,
+		   "passed t19: others committed to it since your base: touch base;"
+		   "passed 44 more;");
+	assert_ok(fixture_set(&f, "t63", "artifacts", "doc"));
+	assert_next(&f, s1, "t63");
+	assert_ok(fixture_set(&f, "t63", "value", "0"));
+	assert_next(&f, s1, "U");
+}
+
 Test(select, who_may_have_nothing_is_told_why)
 {
 	task("T", NULL);
