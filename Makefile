@@ -68,6 +68,7 @@ tool_src := $(wildcard tools/*.c)
 test_src := $(wildcard tests/backend/test_*.c tests/fs/test_*.c tests/tools/test_*.c tests/lib/*.c)
 bench_src := $(wildcard tests/bench/*.c tests/fuzz/*.c)
 sim_src := $(wildcard tests/sim/*.c)
+lib_of_lessons.c := tests/lib/teaching.c tests/lib/fixture.c
 sim_lib := tests/lib/fixture.c tests/lib/wire.c tests/lib/disk.c
 fuzz_lib := tests/lib/fixture.c tests/lib/wire.c tests/lib/fuzz.c
 helper_src := $(wildcard tests/mount/*.c)
@@ -119,7 +120,7 @@ $B/tests/simulate: $(sim_obj) $(call objects,$(sim_lib)) $B/libcoordfs.a $B/sour
 	$(link)
 
 define bench_rule
-$B/bench/$(basename $(notdir $1)): $(call objects,$1 $(if $(filter tests/fuzz/%,$1),$(fuzz_lib))) $B/libcoordfs.a
+$B/bench/$(basename $(notdir $1)): $(call objects,$1 $(if $(filter tests/fuzz/%,$1),$(fuzz_lib)) $(lib_of_$(notdir $1))) $B/libcoordfs.a
 	$$Q$$(if $$(Q),echo '  LD  $$@')
 	mkdir -p $$(@D)
 	$$(link)

@@ -5,6 +5,7 @@
 #include "backend/action.h"
 #include "backend/clean.h"
 #include "backend/field.h"
+#include "backend/match.h"
 #include "backend/overlap.h"
 #include "backend/probe.h"
 #include "backend/text.h"
@@ -32,6 +33,7 @@ static const struct field fields[] = {
 	{ THING_TASK, "result", FIELD_TEXT, RIGHT_RESULT, NULL, 0, 0, NULL },
 	{ THING_SESSION, "category", FIELD_NAME, RIGHT_SESSION, NULL, 0, 0, NULL },
 	{ THING_SESSION, "outcome", FIELD_OUTCOME, RIGHT_SESSION, NULL, 0, 0, NULL },
+	{ THING_SESSION, "context", FIELD_TEXT, RIGHT_SESSION, NULL, 0, 0, NULL },
 	{ THING_PROBE, "command", FIELD_TEXT, RIGHT_OWNER, NULL, 0, 0, NULL },
 	{ THING_PROBE, "timeout", FIELD_DURATION, RIGHT_OPERATOR, NULL, 100, MS_DAY / 24, "30s" },
 	{ THING_PROBE, "enabled", FIELD_CHOICE, RIGHT_OPERATOR, " 0 1 shadow ", 0, 0, "1" },
@@ -57,7 +59,7 @@ static const struct field fields[] = {
 	{ THING_LANE, "kind", FIELD_CHOICE, RIGHT_OPERATOR, " once standing daily ", 0, 0, "once" },
 	{ THING_LANE, "limit", FIELD_NUMBER, RIGHT_OPERATOR, NULL, 0, 1e6, NULL },
 	{ THING_LANE, "share-limit", FIELD_NUMBER, RIGHT_OPERATOR, NULL, 0, 1, NULL },
-	{ THING_LESSON, "keywords", FIELD_TEXT, RIGHT_MAKER, NULL, 0, 0, NULL },
+	{ THING_LESSON, "keywords", FIELD_KEYWORDS, RIGHT_MAKER, NULL, 0, 0, NULL },
 	{ THING_LESSON, "status", FIELD_CHOICE, RIGHT_MAKER,
 	  " active automated deprecated archived draft ", 0, 0, "draft" },
 	{ THING_LESSON, "body", FIELD_TEXT, RIGHT_MAKER, NULL, 0, 0, NULL },
@@ -107,6 +109,13 @@ static const struct field fields[] = {
 	  "15m" },
 	{ THING_CONTROL, "action-retention", FIELD_DURATION, RIGHT_OWNER, NULL, 1000, 3650 * MS_DAY,
 	  "30d" },
+	{ THING_CONTROL, "lessons.budget", FIELD_NUMBER, RIGHT_OWNER, NULL, 1024, 1048576,
+	  "32768" },
+	{ THING_CONTROL, "lessons.dropout", FIELD_NUMBER, RIGHT_OWNER, NULL, 0, 0.5, "0" },
+	{ THING_CONTROL, "lessons.window", FIELD_NUMBER, RIGHT_OWNER, NULL, 10, 10000, "200" },
+	{ THING_CONTROL, "lessons.broad", FIELD_NUMBER, RIGHT_OWNER, NULL, 0, 1, "0.4" },
+	{ THING_CONTROL, "lessons.sample", FIELD_NUMBER, RIGHT_OWNER, NULL, 2, 1e6, "30" },
+	{ THING_CONTROL, "lessons.harm", FIELD_NUMBER, RIGHT_OWNER, NULL, -1, 0, "-0.02" },
 	{ THING_CONTROL, "estop", FIELD_LINE, RIGHT_OPERATOR, NULL, 0, 0, NULL },
 };
 
@@ -237,6 +246,25 @@ static int check_path(const char *text, const char **reason)
 	return 0;
 }
 
+/* Empty lines are skipped. */
+static int check_keywords(const char *text, size_t n, const char **reason)
+{
+	struct lines l = { text, text + n };
+	const char *line;
+	size_t len;
+
+	while (lines_next(&l, &line, &len)) {
+		int err = strspn(line, " \t\n") < len ? match_check(line, len) : 0;
+
+		if (err == -E2BIG)
+			return say(err, "a keyword has 200 bytes at most", reason);
+		if (err)
+			return say(err, "a keyword has a letter or a digit, and no * before it",
+				   reason);
+	}
+	return 0;
+}
+
 /* What git takes for a part of a ref's name, and * ? [ besides. */
 static int check_refs(const char *text, size_t n, const char **reason)
 {
@@ -305,7 +333,8 @@ static int check_queues(const char *text, size_t n, const char **reason)
 /* What every value must be, whatever its type. */
 static int check_bytes(const struct field *f, const char *text, size_t n, const char **reason)
 {
-	int many = field_is_list(f) || f->type == FIELD_TEXT || f->type == FIELD_OUTCOME;
+	int many = field_is_list(f) || f->type == FIELD_TEXT || f->type == FIELD_OUTCOME ||
+		   f->type == FIELD_KEYWORDS;
 	int err = many ? text_check(text, n) : line_check(text, n);
 
 	if (n > FIELD_MAX)
@@ -356,6 +385,8 @@ int field_check(const struct field *f, const char *text, size_t n, const char **
 		return check_limits(text, n, reason);
 	case FIELD_QUEUES:
 		return check_queues(text, n, reason);
+	case FIELD_KEYWORDS:
+		return check_keywords(text, n, reason);
 	default:
 		return 0;
 	}

@@ -31,6 +31,7 @@ enum field_type {
 	FIELD_QUEUES,	 /* `prefix number` lines */
 	FIELD_NEEDS,	 /* a list of tasks: tables of their own */
 	FIELD_ARTIFACTS, /* a list of artifacts: tables of their own */
+	FIELD_KEYWORDS,	 /* words or phrases, one a line */
 };
 
 struct field {

@@ -219,7 +219,7 @@ static int compute_cascade(const struct deeds *d, struct grade_part *out)
 		return 0;
 	return say(
 		out, sum / (double)n,
-		"%lld %s with %.2f of the best that was ready; done again what another did: %lld; %s",
+		"%lld %s with %.2f of what was recommended; done again what another did: %lld; %s",
 		(long long)d->choices, one_or_more(d->choices, "choice", "choices"),
 		d->choices ? d->chosen / (double)d->choices : 0, (long long)d->twins,
 		stopped	      ? "stopped on a dry verdict" :

@@ -2,13 +2,15 @@
  * lint-lessons: are the lessons in order, and does the linter, if there is one, find nothing?
  *
  * Inputs, besides "programs" (the linter): linter: text or null; lessons: how many there are;
- * ill: how many of them are not sound, found: [[lesson, what is wrong]..] of the first.
+ * ill: how many of them are not sound, found: [[lesson, what is wrong]..] of the first; unwell:
+ * how many active ones are to be pruned, narrowed or are silent, judged: the same of the first.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "backend/clean.h"
+#include "backend/lesson.h"
 #include "backend/probe_kinds.h"
 #include "backend/text.h"
 #include "backend/tx.h"
@@ -51,12 +53,48 @@ static int look_lessons(struct probe_look *l)
 	return err ? err : db_error(l->db);
 }
 
+/* One active lesson: counted, and said of the first what is to become of it. */
+static int look_verdict(struct probe_look *l, struct rows *r, const struct lesson_settings *set,
+			int64_t *unwell, json_t *judged)
+{
+	AUTO_BUF struct buf why = BUF_INIT;
+	enum lesson_verdict verdict = LESSON_UNKNOWN;
+	int err = lesson_judge(l->db, rows_int(r, 0), set, 1, &verdict, &why);
+
+	if (err || why.err)
+		return err ? err : why.err;
+	if (verdict == LESSON_KEEP || verdict == LESSON_UNKNOWN || (*unwell)++ >= FOUND_MOST)
+		return 0;
+	return json_array_append_new(judged, json_pack("[s, s, s]", rows_text(r, 1),
+						       lesson_words[verdict], buf_text(&why))) ?
+		       -ENOMEM :
+		       0;
+}
+
+static int look_verdicts(struct probe_look *l)
+{
+	AUTO_ROWS *r = db_rows(l->db, Q(LESSONS_ACTIVE), I(THING_LESSON));
+	struct lesson_settings set;
+	json_t *judged = json_array();
+	int64_t unwell = 0;
+	int err = judged ? lesson_settings(l->db, &set) : -ENOMEM;
+
+	while (!err && rows_next(r) > 0)
+		err = look_verdict(l, r, &set, &unwell, judged);
+	if (json_object_update_new(l->inputs, json_pack("{s:I, s:o}", "unwell", (json_int_t)unwell,
+							"judged", judged)))
+		err = -ENOMEM;
+	return err ? err : db_error(l->db);
+}
+
 static int look(struct probe_look *l)
 {
 	int err = probe_setting(l, "linter");
 
 	if (!err)
 		err = look_lessons(l);
+	if (!err)
+		err = look_verdicts(l);
 	if (!err && json_object_get(l->inputs, "linter") != json_null())
 		err = probe_ask(l, event_text(l->inputs, "linter"), 0);
 	return err;
@@ -106,6 +144,22 @@ static void say_ill(const json_t *inputs, const struct probe_said *linter, struc
 		  linter->answer == PROBE_DRY ? "" : linter->detail);
 }
 
+/* The first lesson that is to be pruned, narrowed, or that is silent. */
+static void say_unwell(const json_t *inputs, struct probe_said *out)
+{
+	const json_t *first = json_array_get(json_object_get(inputs, "judged"), 0);
+	const char *name = json_string_value(json_array_get(first, 0));
+	const char *verdict = json_string_value(json_array_get(first, 1));
+	const char *why = json_string_value(json_array_get(first, 2));
+	int64_t others = event_int(inputs, "unwell") - 1;
+	char more[64] = "";
+
+	if (others > 0)
+		(void)snprintf(more, sizeof(more), "; and %s more", probe_count(others, "lesson"));
+	probe_say(out, PROBE_SUPPLY, "lesson %s: %s%s; %s", name ? name : "?",
+		  verdict ? verdict : "look at it", more, why ? why : "");
+}
+
 static void judge(const json_t *inputs, struct probe_said *out)
 {
 	struct probe_said linter = { .answer = PROBE_UNKNOWN };
@@ -116,6 +170,8 @@ static void judge(const json_t *inputs, struct probe_said *out)
 		probe_say(out, PROBE_UNKNOWN, "the lessons could not be read");
 	else if (event_int(inputs, "ill"))
 		say_ill(inputs, &linter, out);
+	else if (event_int(inputs, "unwell"))
+		say_unwell(inputs, out);
 	else if (linter.answer != PROBE_DRY)
 		*out = linter;
 	else if (!n)

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "backend/conflict.h"
@@ -221,6 +222,8 @@ static void project_set(struct tx *tx, json_t *e)
 		RUN(Q(TASK_CHANGED), I(at_of(e)), I(thing));
 	if (strcmp(event_text(e, "of"), "goal") == 0)
 		project_goals(tx);
+	if (strcmp(event_text(e, "of"), "lesson") == 0)
+		project_lesson(tx, thing, field, json_object_get(e, "value"));
 }
 
 /* --- claims --- */
@@ -242,8 +245,24 @@ static void artifacts_turn(struct tx *tx, int64_t task, int live)
 		tx->err = got;
 }
 
+/* How much of what could be had a claim took, 0 .. 1; "": nothing was to choose. */
+static const char *chosen_of(const json_t *e, char out[32])
+{
+	/* Before there was a recommendation it was the best value of all that was ready. */
+	int recommended = json_object_get(e, "next_score") != NULL;
+	const char *best = event_text(e, recommended ? "next_score" : "best");
+	const char *got = event_text(e, recommended ? "score" : "value");
+	double of = strtod(best, NULL), v = strtod(got, NULL);
+
+	*out = 0;
+	if (*best && of > 0)
+		(void)snprintf(out, 32, "%.17g", v <= 0 ? 0.0 : v >= of ? 1.0 : v / of);
+	return out;
+}
+
 static void grant_add(struct tx *tx, json_t *e, int64_t session)
 {
+	char chosen[32];
 	int64_t lock = event_int(e, "lock"), ttl = event_int(e, "ttl_ms");
 
 	RUN(Q(GRANT_SUPERSEDE), I(session), T(event_text(e, "task")));
@@ -251,7 +270,7 @@ static void grant_add(struct tx *tx, json_t *e, int64_t session)
 	    I(event_int(e, "uid")), I(event_int(e, "pid")), I(at_of(e)), I(ttl),
 	    I(lock ? LEASE_NEVER : tx->boot + tx->allow + ttl), I(tx->boot),
 	    I(event_int(e, "start")), T(event_text(e, "boot")), I(lock ? GRANT_LOCK : GRANT_LEASE),
-	    T(event_text(e, "value")), T(event_text(e, "best")), T(event_text(e, "lane")));
+	    T(event_text(e, "value")), T(chosen_of(e, chosen)), T(event_text(e, "lane")));
 	project_pick(tx, e, session);
 	if (session)
 		RUN(Q(COUNT_UP), I(event_int(e, "uid")), I(session));
@@ -529,6 +548,7 @@ static const struct {
 	{ "base", project_base },
 	{ "warned", project_told },
 	{ "journal", project_journal },
+	{ "context", project_context },
 	{ "grade", project_grade },
 	{ "message", project_message },
 	{ "session-import", project_session_import },

@@ -49,6 +49,12 @@ void project_title(struct tx *tx, int64_t task, const char *title);
 void project_duplicate(struct tx *tx, json_t *e);
 /* A task was finished: did a goal want it? */
 void project_wanted(struct tx *tx, const json_t *e);
+/* project_lesson.c: who was given which lesson, and what became of it. */
+void project_context(struct tx *tx, json_t *e);
+/* A field of a lesson was set. */
+void project_lesson(struct tx *tx, int64_t lesson, const char *field, const json_t *value);
+/* The whole grade of a session is MARK from now on; to be called before that is kept. */
+void project_lesson_mark(struct tx *tx, int64_t session, const char *mark);
 
 /* project_git.c: what was seen in repositories. */
 void project_commit(struct tx *tx, json_t *e);

@@ -76,6 +76,7 @@ void project_mark(struct tx *tx, json_t *e)
 	size_t i;
 
 	if (*mark && !number_parse(mark, &v)) {
+		project_lesson_mark(tx, session, mark);
 		RUN(Q(MARK_SET), I(session), T(mark));
 		r = db_rows(tx->db, Q(LANES_TAKEN), I(session));
 		while (rows_next(r) > 0)

@@ -86,9 +86,10 @@ int rules_dedup_report(struct tx *tx, const struct task *t);
  * REPO: its repository.
  */
 int rules_converge(struct tx *tx, const struct thing *repo, int64_t commit);
-/* Put into BODY what T is worth to SESSION, where that is said; and the best that was ready. */
+/* Put into BODY what T is worth to SESSION, where that is said. */
 void rules_put_value(struct tx *tx, const struct task *t, int64_t session, json_t *body);
-void rules_put_choice(struct tx *tx, const struct task *t, json_t *body);
+/* The same, and what `next` recommended to S, which takes T now, if there was a choice. 0 or -errno. */
+int rules_put_choice(struct tx *tx, const struct task *t, const struct session *s, json_t *body);
 /* json: the tasks that can be begun when that of G is done. */
 json_t *rules_unblocked_by(struct tx *tx, const struct grant *g);
 /* Emit the event KIND that grants T; BODY is taken over. */
@@ -148,6 +149,8 @@ int rules_import_line(struct tx *tx, const json_t *record);
 int rules_open(struct tx *tx);
 /* What the grade of S comes to when it ends now, into BODY. 0 or -errno. */
 int rules_put_mark(struct tx *tx, const struct session *s, json_t *body);
+/* The session says what it is about to do (NULL: nothing any more), and is given the lessons for it. */
+int rules_context(struct tx *tx, const struct session *s, const char *text);
 /* Something has happened that may change the grade of SESSION (0: nobody's): said, if it has ended. */
 int rules_mark(struct tx *tx, int64_t session);
 /* The name of session ID into OUT; "-" for 0. */

@@ -259,7 +259,11 @@ int rule_claim(struct tx *tx, const struct change *c)
 	if (err)
 		return err;
 	body = rules_body(tx, &t);
-	rules_put_choice(tx, &t, body);
+	err = rules_put_choice(tx, &t, &s, body);
+	if (err) {
+		json_decref(body);
+		return err;
+	}
 	/* the claim counts for the session's uid, also when an operator acts as it */
 	(void)json_object_set_new(body, "uid", json_integer(s.uid));
 	return rules_emit_grant(tx, "claim", &t, body);

@@ -452,8 +452,11 @@ static int set_plain(struct tx *tx, const struct change *c, const struct target 
 {
 	AUTO_FREE char *old = tx_attr(tx->db, c->thing, c->field);
 	int news = old ? !text || is_fed(t->field) || strcmp(old, text) != 0 : text != NULL;
-	int err = news && is_retitled(c, t, text) ? rules_dedup(tx, c, &t->task, text) : 0;
+	int err;
 
+	if (c->of == THING_SESSION && strcmp(c->field, "context") == 0) /* also the same again */
+		return old || text ? rules_context(tx, &t->session, text) : 0;
+	err = news && is_retitled(c, t, text) ? rules_dedup(tx, c, &t->task, text) : 0;
 	if (!err && news)
 		err = emit_set(tx, c, t, text ? json_string(text) : json_null());
 	if (!err && text && strcmp(c->field, "outcome") == 0 && ends_session(text))

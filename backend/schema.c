@@ -238,6 +238,11 @@ static const char version_6[] =
 	"CREATE INDEX board_family ON board(family, token) WHERE family <> '' AND token > 0;"
 	"CREATE INDEX board_next ON board(col, offer, lane, worth DESC, task);"
 	"ALTER TABLE grants ADD COLUMN lane TEXT NOT NULL DEFAULT '';"
+	/* how much of what was recommended a claim took; NULL: there was no choice */
+	"ALTER TABLE grants ADD COLUMN chosen REAL;"
+	"UPDATE grants SET chosen = min(1.0, max(0.0, coalesce(worth, 0.0)) / best) WHERE best > 0;"
+	"ALTER TABLE grants DROP COLUMN best;"
+	"DROP INDEX board_value;"
 	/* the whole grade of a session that has ended */
 	"CREATE TABLE marks(session INTEGER PRIMARY KEY, value REAL NOT NULL) STRICT;"
 	/* what a session in a lane came to; idx counts them all */
@@ -330,9 +335,33 @@ static const char version_9[] =
 	" FROM events WHERE json_extract(line, '$.event') IN ('finish', 'import') AND json_extract(line, '$.to') = 'done'"
 	" GROUP BY task) AS e WHERE board.task = e.task;";
 
+/* Who was given which lesson, and what became of it. */
+static const char version_10[] =
+	/* Sessions that have a context are counted by idx; seq: the event of the last one. */
+	"CREATE TABLE contexts(idx INTEGER PRIMARY KEY, session INTEGER NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;"
+	"CREATE UNIQUE INDEX contexts_session ON contexts(session);"
+	/* How many, the sum and the sum of squares of their marks in millionths; 256 sessions a block. */
+	"CREATE TABLE context_sums(block INTEGER PRIMARY KEY, n INTEGER NOT NULL, sum INTEGER NOT NULL, squares INTEGER NOT NULL) STRICT;"
+	/* A lesson in a session, once. share: thousandths with which it could be held out; held: it was. */
+	"CREATE TABLE firings(lesson INTEGER NOT NULL, session INTEGER NOT NULL, idx INTEGER NOT NULL, share INTEGER NOT NULL,"
+	" held INTEGER NOT NULL, keywords TEXT NOT NULL, PRIMARY KEY(lesson, session)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX firings_idx ON firings(lesson, idx);"
+	"CREATE INDEX firings_session ON firings(session, share, held);"
+	/* the marks of these sessions, as context_sums */
+	"CREATE TABLE effects(lesson INTEGER NOT NULL, share INTEGER NOT NULL, held INTEGER NOT NULL, n INTEGER NOT NULL,"
+	" sum INTEGER NOT NULL, squares INTEGER NOT NULL, PRIMARY KEY(lesson, share, held)) STRICT, WITHOUT ROWID;"
+	/* Contexts there were before it was first active; before its keywords were what they are. last: wall ms. */
+	"CREATE TABLE lessons(id INTEGER PRIMARY KEY, first INTEGER NOT NULL, since INTEGER NOT NULL, fired INTEGER NOT NULL DEFAULT 0,"
+	" held INTEGER NOT NULL DEFAULT 0, last INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"INSERT OR IGNORE INTO lessons(id, first, since) SELECT json_extract(line, '$.thing'), 0, 0 FROM events"
+	" WHERE json_extract(line, '$.event') = 'set' AND json_extract(line, '$.of') = 'lesson'"
+	" AND json_extract(line, '$.field') = 'status' AND json_extract(line, '$.value') = 'active';"
+	/* in how many contexts a keyword stood; of '' in all */
+	"CREATE TABLE keywords(keyword TEXT PRIMARY KEY, n INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
+
 static const char *const migrations[] = {
 	version_1, version_2, version_3, version_4, version_5,
-	version_6, version_7, version_8, version_9,
+	version_6, version_7, version_8, version_9, version_10,
 };
 
 #define RANKED 6 /* since this version tasks have a rank */
@@ -410,5 +439,7 @@ int schema_clear(struct db *db)
 		"DELETE FROM titles; DELETE FROM title_words; DELETE FROM duplicates;"
 		"DELETE FROM tags; DELETE FROM marks; DELETE FROM rewards; DELETE FROM arms; DELETE FROM picks;"
 		"DELETE FROM messages;"
+		"DELETE FROM contexts; DELETE FROM context_sums; DELETE FROM firings; DELETE FROM effects;"
+		"DELETE FROM lessons; DELETE FROM keywords;"
 		"DELETE FROM meta WHERE key <> 'copy';");
 }

@@ -168,7 +168,7 @@ SQL(IDLE_ALL,
 SQL(GRANT, "SELECT g.token, g.task, g.name, g.session, coalesce(s.name, '-'), g.uid, g.pid, g.since,"
     " g.ttl, g.ended, g.how, g.expires, g.renewed, g.touched,"
     " g.start, g.boot, g.lock, g.acted FROM grants g LEFT JOIN sessions s ON s.id = g.session WHERE g.token = ?")
-SQL(GRANT_ADD, "INSERT INTO grants(token, task, name, session, uid, pid, since, ttl, expires, renewed, touched, acted, start, boot, lock, worth, best, lane)"
+SQL(GRANT_ADD, "INSERT INTO grants(token, task, name, session, uid, pid, since, ttl, expires, renewed, touched, acted, start, boot, lock, worth, chosen, lane)"
     " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?7, ?10, ?11, ?12, ?13, CAST(nullif(?14, '') AS REAL), CAST(nullif(?15, '') AS REAL), ?16)")
 SQL(GRANT_UNBLOCKS, "UPDATE grants SET unblocks = ? WHERE token = ?")
 SQL(GRANT_KEEP, "UPDATE grants SET expires = ?, renewed = ? WHERE token = ?")
@@ -366,8 +366,6 @@ SQL(DAY_UP, "INSERT INTO days(day, what, n) VALUES(?1, ?2, ?3) ON CONFLICT(day, 
 SQL(DAY_SUM, "SELECT coalesce(sum(n), 0) FROM days WHERE what = ? AND day >= ?")
 SQL(DAYS_SINCE, "SELECT day, what, n FROM days WHERE day >= ? ORDER BY day DESC, what")
 SQL(BOARD_VALUE, "UPDATE board SET value = CAST(coalesce(?1, '0') AS REAL) WHERE task = ?2")
-/* numbers as text: a conversion that lacks memory must fail here, not when it is read */
-SQL(BEST_READY, "SELECT CAST(b.value AS TEXT), t.name FROM board b JOIN tasks t ON t.id = b.task WHERE b.col = 2 AND b.value > 0 ORDER BY b.value DESC LIMIT 1")
 /* Tasks that need ?1 and nothing else that is not done; not those that the session ?2 drafted. */
 SQL(UNBLOCKED_BY, "SELECT t.name FROM needs n CROSS JOIN board b ON b.task = n.task CROSS JOIN tasks t ON t.id = n.task"
     " WHERE n.need = ?1 AND b.unmet = 1 AND b.state = 1 AND (?2 = 0 OR t.drafter <> ?2) ORDER BY t.name LIMIT 100")
@@ -387,8 +385,7 @@ SQL(DEEDS, "WITH mine AS (SELECT g.*, EXISTS(SELECT 1 FROM tasks t WHERE t.id = 
     " each AS (SELECT count(*) AS claims, max(how = 'finished' AND NOT own) AS finished,"
     " max(CASE WHEN how = 'finished' AND NOT own THEN max(coalesce(worth / CAST(?2 AS REAL), 1.0), 0.0) END) AS units,"
     " max(CASE WHEN own THEN 0 ELSE unblocks END) AS unblocks, sum(how IN ('expired', 'broken')) AS lost,"
-    " max(coalesce(best, 0) > 0) AS choice,"
-    " avg(CASE WHEN best > 0 THEN min(1.0, max(0.0, coalesce(worth, 0.0)) / best) END) AS share,"
+    " max(chosen IS NOT NULL) AS choice, avg(chosen) AS share,"
     " max(how = 'finished' AND own) AS own FROM mine GROUP BY name)"
     " SELECT coalesce(sum(claims), 0), coalesce(sum(finished), 0), CAST(coalesce(sum(units), 0.0) AS TEXT), coalesce(sum(unblocks), 0),"
     " coalesce(sum(lost), 0), coalesce(sum(choice), 0), CAST(coalesce(sum(share), 0.0) AS TEXT), coalesce(sum(own), 0) FROM each")
@@ -598,6 +595,46 @@ SQL(LESSONS_SOUND, "SELECT l.name, trim(coalesce(" ATTR_OF("l.id", "keywords") "
     " coalesce(substr(" ATTR_OF("l.id", "body") ", 1, 1), '') = '#', coalesce(" ATTR_OF("l.id", "status") ", 'draft')"
     " FROM things l WHERE l.kind = ? AND l.gone = 0 ORDER BY l.name")
 
+/* lessons: who was given which, and what became of it */
+SQL(LESSONS_ACTIVE, "SELECT l.id, l.name, k.value FROM things l CROSS JOIN attrs s ON s.thing = l.id AND s.name = 'status' AND s.value = 'active'"
+    " CROSS JOIN attrs k ON k.thing = l.id AND k.name = 'keywords' WHERE l.kind = ? AND l.gone = 0 ORDER BY l.id")
+SQL(LESSON_BYTES, "SELECT length(CAST(value AS BLOB)) FROM attrs WHERE thing = ? AND name = 'body'")
+SQL(KEYWORD_HEARD, "SELECT n FROM keywords WHERE keyword = ?")
+SQL(KEYWORD_UP, "INSERT INTO keywords(keyword, n) VALUES(?, 1) ON CONFLICT(keyword) DO UPDATE SET n = n + 1")
+SQL(CONTEXT_NUMBER, "SELECT idx FROM contexts WHERE session = ?")
+SQL(CONTEXT_LAST, "SELECT idx FROM contexts ORDER BY idx DESC LIMIT 1")
+SQL(CONTEXT_ADD, "INSERT INTO contexts(idx, session, seq, at) VALUES(?, ?, 0, 0)")
+SQL(CONTEXT_SEEN, "UPDATE contexts SET seq = ?2, at = ?3 WHERE session = ?1")
+SQL(CONTEXT_SUM_ADD, "INSERT INTO context_sums(block, n, sum, squares) VALUES(?, ?, ?, ?) ON CONFLICT(block)"
+    " DO UPDATE SET n = n + excluded.n, sum = sum + excluded.sum, squares = squares + excluded.squares")
+SQL(CONTEXT_SUMS, "SELECT coalesce(sum(n), 0), coalesce(sum(sum), 0), coalesce(sum(squares), 0) FROM context_sums WHERE block > ?")
+/* of the contexts between the numbers ?1 and ?2, from the marks themselves */
+SQL(CONTEXT_SUM_BETWEEN, "SELECT count(*), coalesce(sum(v), 0), coalesce(sum(v * v), 0) FROM (SELECT CAST(round(m.value * 1e6) AS INTEGER) AS v"
+    " FROM contexts c CROSS JOIN marks m ON m.session = c.session WHERE c.idx > ?1 AND c.idx < ?2)")
+SQL(FIRING, "SELECT held, share FROM firings WHERE lesson = ? AND session = ?")
+SQL(FIRING_WORDS, "SELECT keywords FROM firings WHERE lesson = ? AND session = ?")
+SQL(FIRING_SET, "INSERT INTO firings(lesson, session, idx, share, held, keywords) VALUES(?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT(lesson, session) DO UPDATE SET keywords = excluded.keywords")
+SQL(FIRINGS_SINCE, "SELECT count(*) FROM firings WHERE lesson = ? AND idx > ?")
+SQL(FIRING_KEYWORDS, "SELECT keywords FROM firings WHERE lesson = ? AND idx > ? ORDER BY idx")
+SQL(EFFECT_ADD, "INSERT INTO effects(lesson, share, held, n, sum, squares) SELECT lesson, share, held, ?2, ?3, ?4 FROM firings"
+    " WHERE session = ?1 ON CONFLICT(lesson, share, held)"
+    " DO UPDATE SET n = n + excluded.n, sum = sum + excluded.sum, squares = squares + excluded.squares")
+SQL(EFFECT_FIRED, "SELECT coalesce(sum(n), 0), coalesce(sum(sum), 0), coalesce(sum(squares), 0) FROM effects WHERE lesson = ? AND held = 0")
+SQL(EFFECT_DRAWN, "SELECT share, held, n, sum, squares FROM effects WHERE lesson = ? AND share > 0 ORDER BY share, held")
+SQL(LESSON_ROW, "SELECT first, since, fired, held, last FROM lessons WHERE id = ?")
+SQL(LESSON_ACTIVE, "INSERT OR IGNORE INTO lessons(id, first, since) VALUES(?1, ?2, ?2)")
+SQL(LESSON_SINCE, "UPDATE lessons SET since = ?2 WHERE id = ?1")
+SQL(LESSON_FIRED, "UPDATE lessons SET fired = fired + ?2, held = held + ?3, first = min(first, ?4) WHERE id = ?1")
+SQL(LESSON_LAST, "UPDATE lessons SET last = ?2 WHERE id = ?1")
+/* what the last context of the session gave it: name, score, keywords as JSON, body */
+SQL(LESSONS_GIVEN, "SELECT l.name, json_extract(f.value, '$.score'), json_extract(f.value, '$.keywords'), " ATTR_OF("l.id", "body")
+    " FROM contexts c CROSS JOIN events e ON e.seq = c.seq CROSS JOIN json_each(e.line, '$.fired') f"
+    " CROSS JOIN things l ON l.id = json_extract(f.value, '$.lesson_id') AND l.gone = 0"
+    " WHERE c.session = ? AND json_extract(f.value, '$.held') = 0 ORDER BY f.key")
+SQL(LESSONS_LEFT_OUT, "SELECT n.value FROM contexts c CROSS JOIN events e ON e.seq = c.seq CROSS JOIN json_each(e.line, '$.left_out') n"
+    " WHERE c.session = ? ORDER BY n.key")
+
 /* the tree: children of a directory by name, in order of id; and what they are */
 SQL(FIND_COLUMN,
     "SELECT t.id FROM tasks t JOIN board b ON b.task = t.id WHERE t.name = ?2 AND t.gone = 0 AND b.col = ?1")
@@ -694,7 +731,7 @@ SQL(DUMP_LOCKS,
     " || '|' || since FROM locks ORDER BY token")
 SQL(DUMP_GRANTS,
     "SELECT token || '|' || task || '|' || name || '|' || session || '|' || uid || '|' || pid || '|' || since || '|' || ttl"
-    " || '|' || ended || '|' || finish || '|' || how || '|' || reported || '|' || superseded || '|' || start || '|' || boot || '|' || (lock > 0) || '|' || unblocks || '|' || lane FROM grants ORDER BY token")
+    " || '|' || ended || '|' || finish || '|' || how || '|' || reported || '|' || superseded || '|' || start || '|' || boot || '|' || (lock > 0) || '|' || unblocks || '|' || lane || '|' || coalesce(printf('%.17g', chosen), '') FROM grants ORDER BY token")
 SQL(DUMP_COMMITS, "SELECT id || '|' || repo || '|' || oid || '|' || at || '|' || author || '|' || author_at || '|' || subject || '|' || session"
     " || '|' || session_id || '|' || how || '|' || patch || '|' || loose || '|' || first || '|' || uncovered FROM commits ORDER BY id")
 SQL(DUMP_COMMIT_PATHS, "SELECT cid || '|' || stem || '|' || name || '|' || status || '|' || blob || '|' || size FROM commit_paths ORDER BY cid, name")
@@ -722,6 +759,12 @@ SQL(DUMP_PICKS, "SELECT token || '|' || session || '|' || lane FROM picks ORDER 
 SQL(DUMP_ACTIONS, "SELECT id || '|' || name || '|' || session || '|' || uid || '|' || pid || '|' || since || '|' || changed || '|' || state"
     " || '|' || closed || '|' || reason || '|' || result || '|' || gone FROM actions ORDER BY id")
 SQL(DUMP_ACTION_LOG, "SELECT id || '|' || name || '|' || at || '|' || event || '|' || session || '|' || note FROM action_log ORDER BY id")
+SQL(DUMP_CONTEXTS, "SELECT idx || '|' || session || '|' || seq || '|' || at FROM contexts ORDER BY idx")
+SQL(DUMP_CONTEXT_SUMS, "SELECT block || '|' || n || '|' || sum || '|' || squares FROM context_sums ORDER BY block")
+SQL(DUMP_FIRINGS, "SELECT lesson || '|' || session || '|' || idx || '|' || share || '|' || held || '|' || keywords FROM firings ORDER BY lesson, session")
+SQL(DUMP_EFFECTS, "SELECT lesson || '|' || share || '|' || held || '|' || n || '|' || sum || '|' || squares FROM effects ORDER BY lesson, share, held")
+SQL(DUMP_LESSONS, "SELECT id || '|' || first || '|' || since || '|' || fired || '|' || held || '|' || last FROM lessons ORDER BY id")
+SQL(DUMP_KEYWORDS, "SELECT keyword || '|' || n FROM keywords ORDER BY keyword")
 SQL(DUMP_THINGS, "SELECT id || '|' || kind || '|' || name || '|' || uid || '|' || made || '|' || gone FROM things ORDER BY id")
 SQL(CHECK_TOKENS,
     "SELECT count(*) FROM board b LEFT JOIN grants g ON g.token = b.token AND g.ended = 0 WHERE b.token > 0 AND (g.token IS NULL OR g.task <> b.task)")

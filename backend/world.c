@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <sys/random.h>
 #include <time.h>
 
 #include "backend/world.h"
@@ -71,6 +72,12 @@ static int real_oldest(struct world *w, const char *comm, int64_t *start_ms)
 	return -ENOSYS;
 }
 
+static int real_random(struct world *w, uint64_t *out)
+{
+	(void)w;
+	return getrandom(out, sizeof(*out), 0) == (ssize_t)sizeof(*out) ? 0 : -EIO;
+}
+
 struct world world_real(void)
 {
 	struct world w = {
@@ -83,6 +90,7 @@ struct world world_real(void)
 		.asleep_ms = real_asleep_ms,
 		.pressure = real_pressure,
 		.oldest = real_oldest,
+		.random = real_random,
 	};
 
 	return w;

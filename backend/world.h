@@ -37,6 +37,8 @@ struct world {
 	 * runs: 1; 0: there is none; -errno.
 	 */
 	int (*oldest)(struct world *w, const char *comm, int64_t *start_ms);
+	/* A number that nobody can foresee. 0 or -errno. */
+	int (*random)(struct world *w, uint64_t *out);
 };
 
 /*

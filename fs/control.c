@@ -117,6 +117,7 @@ const struct node control_rows[] = {
 	OPERATORS_FIELD(ROW_ACTION_RETENTION, "action-retention", THING_CONTROL, 0644),
 	DIR(ROW_GRADING, "grading", grading_rows),
 	DIR(ROW_SELECT, "select", select_rows),
+	DIR(ROW_TEACHING, "lessons", teaching_rows),
 	FIELD(ROW_ESTOP, "estop", THING_CONTROL, 0664),
 	{ .type = NODE_FILE,
 	  .row = ROW_BREAK,

@@ -26,6 +26,10 @@ int next_show(struct request *r, int64_t id, struct buf *out);
 int next_why_show(struct request *r, int64_t id, struct buf *out);
 extern const struct node select_rows[];
 
+/* lessons.c: control/lessons, and a file of sessions/ID. */
+extern const struct node teaching_rows[];
+int session_lessons_show(struct request *r, int64_t id, struct buf *out);
+
 /* whoami.c: shared by the root and by sessions/ID/. */
 int whoami_show(struct request *r, int64_t id, struct buf *out);
 int why_show(struct request *r, int64_t id, struct buf *out);

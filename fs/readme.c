@@ -15,6 +15,7 @@ static const char text[] =
 	"  touch $S                             I am alive: renews all I hold\n"
 	"  mv $S/claims/$t $S/done/             finished.  Or: rm $S/claims/$t  gives it back\n"
 	"  echo noop > $S/outcome; rmdir $S     nothing more to do: say so and leave\n"
+	"  cat task.md > $S/context; cat $S/lessons   what others learnt about such work\n"
 	"  echo $$ > $S/anchor                  when this shell exits s41 ends and lets go\n"
 	"  touch actions/KEY                    may I do this outward deed? One is told yes. Then act,\n"
 	"                                       and echo RESULT >> actions/KEY; or rm it\n"

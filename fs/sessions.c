@@ -324,6 +324,8 @@ static const struct node session[] = {
 	FILE_RO(ROW_SESSION_ENDED_AT, "ended", ended_show),
 	SESSION_FIELD(ROW_SESSION_CATEGORY, "category"),
 	SESSION_FIELD(ROW_SESSION_OUTCOME, "outcome"),
+	SESSION_FIELD(ROW_SESSION_CONTEXT, "context"),
+	FILE_RO(ROW_SESSION_LESSONS, "lessons", session_lessons_show),
 	{ .type = NODE_FILE,
 	  .row = ROW_SESSION_JOURNAL,
 	  .name = "journal",

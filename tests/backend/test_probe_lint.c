@@ -46,6 +46,18 @@ Test(probe_lint_judge, a_linter_that_cannot_tell_is_unknown)
 	assert_unknown(judge("{}"), "the lessons could not be read");
 }
 
+Test(probe_lint_judge, lessons_whose_verdict_is_bad_are_supply)
+{
+	assert_supply(
+		judge(IN(SOUND ", 'unwell': 1, 'judged': [['x', 'prune', 'it harms']]", NO_LINTER)),
+		0, "lesson x: prune; it harms");
+	assert_supply(
+		judge(IN(SOUND ", 'unwell': 3, 'judged': [['x', 'silent', 'of 200']]", CANNOT)), 0,
+		"lesson x: silent; and 2 lessons more; of 200");
+	assert_dry(judge(IN(SOUND ", 'unwell': 0, 'judged': []", NO_LINTER)),
+		   "12 lessons are sound, no linter configured");
+}
+
 Test(probe_lint_judge, ill_lessons_are_supply_also_when_the_linter_cannot_tell)
 {
 	assert_supply(judge(IN(ILL, CANNOT)), 0,

@@ -293,7 +293,18 @@ Test(rules_grade, what_was_finished_counts_by_its_value_in_units)
 	do_task(s1, "T");
 	cr_assert_float_eq(grade_now(s1).deeds.worth, 3, 1e-9);
 	assert_part(s1, "productivity", 1 - exp2(-4), "computed");
-	assert_part(s1, "cascade", 1, "computed");
+}
+
+Test(rules_grade, where_nothing_is_to_choose_there_is_no_choice)
+{
+	(void)fixture_task(&f, "T", NULL);
+	value("T", "6");
+	(void)fixture_hold(&f, s1, "T");
+	cr_assert_not(part_now(s1, "cascade").known);
+	(void)fixture_task(&f, "U", NULL);
+	(void)fixture_task(&f, "V", NULL);
+	(void)fixture_hold(&f, s2, "V"); /* they are as good as each other */
+	cr_assert_not(part_now(s2, "cascade").known);
 }
 
 Test(rules_grade, a_task_without_a_value_is_one_unit)
@@ -303,15 +314,30 @@ Test(rules_grade, a_task_without_a_value_is_one_unit)
 	assert_part(s1, "productivity", 0.75, "computed");
 }
 
-Test(rules_grade, the_best_that_was_ready_is_the_measure_of_a_choice)
+Test(rules_grade, what_was_recommended_is_the_measure_of_a_choice)
 {
 	(void)fixture_task(&f, "T", NULL);
 	(void)fixture_task(&f, "U", NULL);
+	(void)fixture_task(&f, "V", NULL);
 	value("T", "1");
 	value("U", "4");
+	value("V", "1");
 	(void)fixture_hold(&f, s1, "T");
 	assert_part(s1, "cascade", 0.25, "computed");
 	(void)fixture_hold(&f, s2, "U");
+	assert_part(s2, "cascade", 1, "computed");
+}
+
+/* A reader of next at its place took what it was given, though others had better. */
+Test(rules_grade, the_recommendation_at_ones_place_is_the_measure)
+{
+	(void)fixture_task(&f, "T", NULL);
+	(void)fixture_task(&f, "U", NULL);
+	(void)fixture_task(&f, "V", NULL);
+	value("T", "1");
+	value("U", "4");
+	value("V", "0.5");
+	(void)fixture_hold(&f, s2, "T"); /* s1 came before and holds nothing: U is for it */
 	assert_part(s2, "cascade", 1, "computed");
 }
 

@@ -146,19 +146,24 @@ Test(schema, a_file_that_is_no_database_is_refused_and_not_touched)
 	"DROP TABLE titles; DROP TABLE title_words; DROP TABLE duplicates;"  \
 	"DROP INDEX artifacts_name; ALTER TABLE board DROP COLUMN reopened;" \
 	"ALTER TABLE board DROP COLUMN unblocked; ALTER TABLE board DROP COLUMN done_at;"
+/* What version 10 made. */
+#define DROP_LESSONS                                                        \
+	"DROP TABLE contexts; DROP TABLE context_sums; DROP TABLE firings;" \
+	"DROP TABLE effects; DROP TABLE lessons; DROP TABLE keywords;"
 
 /* The store as version 3 had it: without what came since. */
 static void become_version_3(void)
 {
 	run_on_file(
+		DROP_LESSONS
 		"DROP TABLE tags; DROP TABLE marks; DROP TABLE rewards; DROP TABLE arms; DROP TABLE picks;"
 		"DROP INDEX board_next; DROP INDEX board_family; ALTER TABLE board DROP COLUMN let_go; ALTER TABLE board DROP COLUMN family; ALTER TABLE board DROP COLUMN worth; ALTER TABLE board DROP COLUMN offer;"
 		"ALTER TABLE board DROP COLUMN lane; ALTER TABLE grants DROP COLUMN lane;"
 		"DROP TABLE actions; DROP TABLE action_log;" DROP_9
 		"DROP TABLE journal; DROP TABLE lines; DROP TABLE refusals; DROP TABLE grades; DROP TABLE reverts;"
-		"DROP TABLE days; DROP TABLE messages; DROP INDEX grants_session; DROP INDEX board_value;"
+		"DROP TABLE days; DROP TABLE messages; DROP INDEX grants_session;"
 		"ALTER TABLE board DROP COLUMN value; ALTER TABLE grants DROP COLUMN worth;"
-		"ALTER TABLE grants DROP COLUMN best; ALTER TABLE grants DROP COLUMN unblocks;"
+		"ALTER TABLE grants DROP COLUMN chosen; ALTER TABLE grants DROP COLUMN unblocks;"
 		"DROP TABLE commits; DROP TABLE commit_paths; DROP TABLE commit_holders;"
 		"DROP TABLE bases; DROP TABLE incidents; DROP TABLE incident_commits;"
 		"ALTER TABLE sessions DROP COLUMN told; DROP INDEX grants_ended;"
@@ -233,7 +238,7 @@ Test(schema, what_the_mount_has_to_say_of_older_events_is_in_the_mailboxes)
 	assert_ok(commit(&f, CHANGE_GRADE, .thing = s1, .as = s2, .field = "harm",
 			 .text = "0.4 nobody hears it\n"));
 	fixture_stop(&f);
-	run_on_file("DROP TABLE messages; " DROP_9 "PRAGMA user_version=7");
+	run_on_file(DROP_LESSONS DROP_9 "DROP TABLE messages; PRAGMA user_version=7");
 	cr_assert_eq(fixture_start(&f), 0, "%s", buf_text(&f.says));
 	assert_sound(&f);
 }
@@ -256,8 +261,31 @@ Test(schema, a_store_of_version_8_becomes_the_newest_and_is_sound)
 		&f, CHANGE_IMPORT, .operator_ = 1,
 		.text = "{\"task\":\"old\",\"state\":\"done\",\"done\":\"2020-01-01T00:00:00Z\"}"));
 	fixture_stop(&f);
-	run_on_file(DROP_9 "PRAGMA user_version=8");
+	run_on_file(DROP_LESSONS DROP_9 "PRAGMA user_version=8");
 	cr_assert_eq(fixture_start(&f), 0, "%s", buf_text(&f.says));
+	assert_sound(&f);
+}
+
+Test(schema, a_lesson_that_was_active_in_version_9_is_given)
+{
+	struct outcome o = commit(&f, CHANGE_ADD, .of = THING_LESSON, .name = "l");
+	int64_t s1 = fixture_session(&f, "s1");
+	json_t *e;
+
+	assert_ok(o);
+	assert_ok(commit(&f, CHANGE_SET, .of = THING_LESSON, .thing = o.id, .field = "status",
+			 .text = "active"));
+	assert_ok(commit(&f, CHANGE_SET, .of = THING_LESSON, .thing = o.id, .field = "keywords",
+			 .text = "alpha"));
+	fixture_stop(&f);
+	run_on_file(DROP_LESSONS "PRAGMA user_version=9");
+	cr_assert_eq(fixture_start(&f), 0, "%s", buf_text(&f.says));
+	assert_sound(&f);
+	assert_ok(commit(&f, CHANGE_SET, .of = THING_SESSION, .thing = s1, .as = s1,
+			 .field = "context", .text = "alpha"));
+	e = fixture_event(&f, "context");
+	cr_assert_eq(json_array_size(json_object_get(e, "fired")), 1);
+	json_decref(e);
 	assert_sound(&f);
 }
 

@@ -11,6 +11,7 @@
 #include "backend/offline.h"
 #include "backend/tx.h"
 #include "tests/lib/fixture.h"
+#include "tests/lib/random.h"
 
 /* The harness itself failed: no test result, a crash that says so. */
 #define MUST(x)                                                                                   \
@@ -110,6 +111,12 @@ static int sim_oldest(struct world *w, const char *comm, int64_t *start_ms)
 	return 1;
 }
 
+static int sim_random(struct world *w, uint64_t *out)
+{
+	*out = random_next(&sim_of(w)->seed);
+	return 0;
+}
+
 /* A calm machine. */
 static void sim_machine(struct sim *s)
 {
@@ -122,8 +129,8 @@ static void sim_machine(struct sim *s)
 static void sim_init(struct sim *s)
 {
 	memset(s, 0, sizeof(*s));
-	s->world = (struct world){ sim_boot,	 sim_wall,   sim_boot_id,  sim_alive, NULL,
-				   sim_descends, sim_asleep, sim_pressure, sim_oldest };
+	s->world = (struct world){ sim_boot,	 sim_wall,   sim_boot_id,  sim_alive,  NULL,
+				   sim_descends, sim_asleep, sim_pressure, sim_oldest, sim_random };
 	sim_machine(s);
 	s->boot = 1000 * SECOND;
 	s->wall = INT64_C(1782894000000); /* 2026-07-01T08:20:00Z */

@@ -45,6 +45,7 @@ struct sim {
 	int64_t available, total;
 	int64_t oldest; /* what oldest answers, for any name: ms of wall; 0: no such process */
 	int oldest_err;
+	uint64_t seed; /* what random answers follows from it */
 };
 
 struct fixture {

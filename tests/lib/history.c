@@ -103,6 +103,13 @@ static int oldest(struct world *w, const char *comm, int64_t *start_ms)
 	return 0;
 }
 
+static int foreseen(struct world *w, uint64_t *out)
+{
+	(void)w;
+	*out = 4;
+	return 0;
+}
+
 void history_new(struct history *h, uint64_t seed, const char *vfs)
 {
 	memset(h, 0, sizeof(*h));
@@ -110,8 +117,8 @@ void history_new(struct history *h, uint64_t seed, const char *vfs)
 	scratch_new(h->dir);
 	h->random = seed;
 	h->now = 1000;
-	h->world = (struct world){ boot_ms,  wall_ms, boot_id,	alive, vfs,
-				   descends, asleep,  pressure, oldest };
+	h->world = (struct world){ boot_ms,  wall_ms, boot_id,	alive,	vfs,
+				   descends, asleep,  pressure, oldest, foreseen };
 }
 
 void history_end(struct history *h)

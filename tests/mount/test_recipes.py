@@ -210,6 +210,27 @@ class TakeNext(Recipe):
         print(f"32 workers over 10 tasks: {refused} refusals")
 
 
+class Taught(Recipe):
+    def test_the_lessons_of_its_task_come_before_it(self):
+        m = self.m
+        for name, words in (("deploy", "deploy*"), ("other", "database")):
+            os.mkdir(m.path("lessons", name))
+            m.write(f"{words}\n", "lessons", name, "keywords")
+            m.write(f"# Of {name}\n", "lessons", name, "body")
+            m.write("active\n", "lessons", name, "status")
+        m.task("T", "a")
+        m.write("Deployment fails\n", "tasks", "T", "title")
+        session = m.session("a")
+        self.assertEqual(self.recipe("taught", session, "cat")[0], 1)
+        m.claim(session, "T")
+        status, said = self.recipe("taught", session, "cat")
+        self.assertEqual(status, 0, said)
+        self.assertIn("# Of deploy", said)
+        self.assertNotIn("# Of other", said)
+        self.assertTrue(said.endswith("Deployment fails\n"), said)
+        self.assertEqual(lib.value(m.read("lessons", "deploy", "fired"), "fired"), "1")
+
+
 class Once(Recipe):
     def setUp(self):
         super().setUp()
