@@ -157,9 +157,9 @@ static int add_lane(struct selection *s, const char *name, int offer)
 static int find_lanes(struct db *db, struct selection *s, int offer)
 {
 	AUTO_ROWS *r = db_rows(db, Q(LANES_OFFERED), I(offer));
-	int got, err = 0;
+	int err = 0;
 
-	while (!err && (got = rows_next(r)) > 0)
+	while (!err && rows_next(r) > 0)
 		err = add_lane(s, rows_text(r, 0), offer);
 	return err ? err : db_error(db);
 }
@@ -258,10 +258,10 @@ static int read_tasks(struct db *db, struct selection *s, size_t lane, int64_t n
 {
 	struct select_lane *l = &s->lanes[lane];
 	AUTO_ROWS *r = db_rows(db, Q(NEXT_OF_LANE), I(l->offer), T(l->name), I(n));
-	int got, err = 0;
+	int err = 0;
 
 	l->rows = 0;
-	while (!err && (got = rows_next(r)) > 0) {
+	while (!err && rows_next(r) > 0) {
 		err = room_for(s);
 		if (err)
 			break;

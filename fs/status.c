@@ -38,7 +38,7 @@ static int show_lane(struct db *db, const char *name, struct buf *out)
 	struct lane lane = { .share_limit = -1 };
 	struct select_settings set;
 	struct expected e;
-	struct share s;
+	struct share s = { .window = 1 };
 	int err = select_settings(db, &set);
 
 	(void)snprintf(lane.name, sizeof(lane.name), "%s", name);
