@@ -115,9 +115,9 @@ int fresh_is_stale(struct db *db, int64_t task, const struct session *s)
 {
 	AUTO_ROWS *r = db_rows(db, Q(FRESH_REPOS), I(task), I(THING_REPO), I(s->id), T(s->name));
 	struct news news;
-	int got, stale = 0;
+	int stale = 0;
 
-	while (!stale && (got = rows_next(r)) > 0)
+	while (!stale && rows_next(r) > 0)
 		stale = fresh_news(db, task, s, rows_int(r, 0), &news);
 	return stale ? stale : db_error(db);
 }

@@ -14,6 +14,7 @@
 #define LOOK_MAX 512 /* of a lane at most: who is refused all of these is told why */
 #define TAKEN_OFF 0.95
 #define REFUSED_MAX 64 /* refusals that are looked through */
+#define STALE_MAX 64   /* whose base is older than so many of the best must look first */
 
 /* --- tasks --- */
 
@@ -114,7 +115,7 @@ static int gather(struct db *db, struct selection *s)
 {
 	int err = 0;
 
-	s->n = 0;
+	s->n = s->stale = 0;
 	for (size_t i = 0; i < s->n_lanes && !err; i++)
 		if (!s->lanes[i].shut)
 			err = read_tasks(db, s, i);
@@ -154,7 +155,7 @@ static int is_refused(const char *lines, const char *name)
 }
 
 /* Why C is not for the asker; NULL: it is, or *ERR. */
-static const char *why_not(struct db *db, const struct selection *s, const struct candidate *c,
+static const char *why_not(struct db *db, struct selection *s, const struct candidate *c,
 			   const char *refused, int *err)
 {
 	struct grant lost;
@@ -171,7 +172,10 @@ static const char *why_not(struct db *db, const struct selection *s, const struc
 		got = s->is_behind ? fresh_is_stale(db, c->task, s->session) : 0;
 	if (got < 0)
 		*err = got;
-	return got > 0 ? "others committed to it since your base: touch base" : NULL;
+	if (got <= 0)
+		return NULL;
+	s->stale++;
+	return "others committed to it since your base: touch base";
 }
 
 /* Who looks for what is for it. */
@@ -186,6 +190,8 @@ static int is_open(struct search *q, size_t i)
 {
 	struct candidate *c = &q->s->list[i];
 
+	if (!c->is_asked && q->s->stale >= STALE_MAX)
+		return 0;
 	if (!c->is_asked)
 		c->shut = why_not(q->db, q->s, c, q->refused, &q->err);
 	c->is_asked = 1;
@@ -260,7 +266,7 @@ static int want_more(struct selection *s)
 	const struct candidate *last = s->pick && s->runner_up ? s->pick : NULL;
 	int more = 0;
 
-	for (size_t i = 0; i < s->n_lanes; i++) {
+	for (size_t i = 0; i < s->n_lanes && s->stale < STALE_MAX; i++) {
 		struct select_lane *l = &s->lanes[i];
 
 		if (!may_have_more(l) || (last && !is_better_unseen(s, l, last)))
@@ -340,7 +346,7 @@ static void find_place(struct db *db, struct selection *s)
 	AUTO_ROWS *r = NULL;
 
 	s->asking = 1;
-	if (!s->session)
+	if (!s->session || s->set.asking <= 0)
 		return;
 	r = db_rows(db, Q(ASKING), I(s->session->id), I(since));
 	if (rows_next(r) <= 0)

@@ -80,6 +80,7 @@ struct selection {
 	size_t n_lanes;
 	struct candidate *list; /* the best first */
 	size_t n, room;
+	size_t stale; /* of those that were looked at, others have committed to so many */
 	int64_t wall;
 	const struct session *session; /* the asker's; NULL: nobody in particular */
 	int has_lost,

@@ -48,11 +48,12 @@ static int times_over(const char *in, int n, int64_t window, double limit)
 static int is_supply_elsewhere(struct db *db, const char *name, int64_t window, int64_t wall)
 {
 	AUTO_ROWS *r = db_rows(db, Q(LANES_OFFERED), I(1));
-	int got, found = 0;
+	int found = 0;
 
-	while (!found && (got = rows_next(r)) > 0) {
+	while (!found && rows_next(r) > 0) {
 		const char *other = rows_text(r, 0);
 		struct lane lane;
+		int got;
 
 		if (strcmp(other, name) == 0)
 			continue;
@@ -76,7 +77,7 @@ int64_t share_window(struct db *db)
 int share_of(struct db *db, const struct lane *lane, int64_t session, int64_t wall, int64_t window,
 	     struct share *out)
 {
-	char in[2 * WINDOW_MAX];
+	char in[2 * WINDOW_MAX] = { 0 };
 	int got, n;
 
 	*out = (struct share){ .window = window };

@@ -109,7 +109,7 @@ class Order(Grading):
         self.the_four()
         said = {s: self.grade(s) for s in ("finished", "stopped", "shallow", "twin")}
         for session, words in {
-            "finished": ("1 task finished, worth 5.00 units; 1 unblocked", "1 choice with 1.00 of the best",
+            "finished": ("1 task finished, worth 5.00 units; 1 unblocked", "1 choice with 1.00 of what was recommended",
                          "nothing reverted, nothing done twice, nothing lost", "input finished 1", "input worth 5.00"),
             "stopped": ("stopped with noop on a dry verdict", "stopped on a dry verdict", "input verdict dry",
                         "input outcome noop"),

@@ -1,4 +1,5 @@
 """docs/recipes.md is true: its scripts, taken from the page, do what the page says."""
+import collections
 import json
 import os
 import re
@@ -29,9 +30,10 @@ class Recipe(Probing):
 
     def program(self, name, text):
         path = os.path.join(self.dir, name)
-        with open(path, "w", encoding="utf-8") as f:
+        with open(f"{path}.new", "w", encoding="utf-8") as f:
             f.write(text)
-        os.chmod(path, 0o755)
+        os.chmod(f"{path}.new", 0o755)
+        os.rename(f"{path}.new", path)  # a shell that runs the old one reads on in it
         return path
 
     def start(self, name, *args, session=None):
@@ -148,6 +150,64 @@ class UntilDry(Recipe):
         self.assertEqual(self.m.ls("ready"), ["t"])
         self.assertEqual(self.outcome("a"), "failed t")
         self.m.wait_event("end", session="a")
+
+
+class TakeNext(Recipe):
+    def setUp(self):
+        super().setUp()
+        self.built_in("lane-occupancy")
+        self.work = self.program("work", 'echo "$1" >> "${0%/*}/worked"\n')
+
+    def test_the_best_task_is_done_and_no_other(self):
+        self.m.task("small", value=1)
+        self.m.task("large", value=5)
+        self.assertEqual(self.recipe("take-next", "a", "sh", self.work), (0, ""))
+        self.assertEqual(self.m.ls("done"), ["large"])
+        self.ended_by_outcome("a", "done")
+
+    def test_a_task_that_fails_is_given_back_and_others_are_offered_first(self):
+        self.m.task("large", value=5)
+        self.m.task("small", value=4)
+        self.assertEqual(self.recipe("take-next", "a", "false"), (1, ""))
+        self.assertEqual(self.m.ls("ready"), ["large", "small"])
+        self.assertEqual(self.outcome("a"), "failed large")
+        self.assertEqual(self.recipe("take-next", "b", "sh", self.work), (0, ""))
+        self.assertEqual(self.m.ls("done"), ["small"])
+
+    def test_who_stops_asks_for_a_verdict_that_is_of_now(self):
+        self.program("sleep", f'#!/bin/sh\nexec {shutil.which("sleep")} 1.1\n')
+        self.m.write("1s\n", "control", "verdict-interval")
+        self.m.session("b")
+        self.m.task("t")
+        self.assertEqual(self.m.read("verdict").splitlines()[0], "not-dry")
+        self.m.claim("b", "t")
+        self.assertEqual(self.recipe("take-next", "a", "sh", self.work), (0, ""))
+        self.ended_by_outcome("a", "noop")
+        self.assertIn("on a dry verdict", self.m.read("sessions/a/grade"))
+
+    def test_of_32_workers_over_ten_tasks_ten_do_one_and_22_leave_well(self):
+        self.m.write("0s\n", "control", "verdict-interval")
+        tasks = sorted(self.m.task(f"t{i}") for i in range(10))
+        hold = self.program("hold", 'echo "$1" >> "${0%/*}/worked"; while [ ! -e "${0%/*}/go" ]; do sleep 0.05; done\n')
+        started = {f"w{i}": self.start("take-next", f"w{i}", "sh", hold) for i in range(32)}
+        lib.wait_for(lambda: len(self.m.ls("claims")) == 10 and sum(p.poll() is not None for p in started.values()) == 22,
+                     "ten are at work, the others have left")
+        self.program("go", "")
+        said = {w: self.ended(p) for w, p in started.items()}
+        self.assertEqual(collections.Counter(said.values()), {(0, ""): 32})
+        self.assertEqual(sorted(lib.read(os.path.join(self.dir, "worked")).split()), tasks)
+        self.assertEqual(self.m.ls("done"), tasks)
+        self.assertEqual(len(self.m.events("finish")), 10)
+        refused = 0
+        workers = {e["session"] for e in self.m.events("finish")}
+        for w in said:
+            self.ended_by_outcome(w, "done" if w in workers else "noop")
+            restraint = lib.value(self.m.read("sessions", w, "grade"), "restraint")
+            if w not in workers:
+                self.assertIn("stopped with noop on a dry verdict", restraint)
+            refused += len(self.m.events("refused", session=w))
+        self.assertEqual(len(workers), 10)
+        print(f"32 workers over 10 tasks: {refused} refusals")
 
 
 class Taught(Recipe):
