@@ -562,7 +562,7 @@ SQL(LANES_HELD, "SELECT a.value, count(*) FROM board b CROSS JOIN attrs a ON a.t
     " WHERE b.col = 4 GROUP BY a.value")
 SQL(LANES_TODAY, "SELECT a.value, count(*) FROM finished f CROSS JOIN attrs a ON a.thing = f.task AND a.name = 'lane'"
     " WHERE f.at >= ? GROUP BY a.value")
-SQL(LANE_HELD_COUNT, "SELECT count(*) FROM board WHERE col = 4 AND offer IN (0, 1, 2) AND lane = ?1")
+SQL(LANE_HELD_COUNT, "SELECT count(*) FROM board WHERE col = 4 AND lane = ?1")
 /* those with a ready task that is offered (1 to anybody, 2 when it is calm): a few looks into the index */
 SQL(LANES_OFFERED, "WITH RECURSIVE l(lane) AS (SELECT min(lane) FROM board WHERE col = 2 AND offer = ?1 UNION ALL"
     " SELECT (SELECT min(lane) FROM board WHERE col = 2 AND offer = ?1 AND lane > l.lane) FROM l WHERE l.lane IS NOT NULL)"
