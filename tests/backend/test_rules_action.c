@@ -1,6 +1,7 @@
 /* Outward deeds, once: who is permitted, what becomes of it, and that nothing unknown is free. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "backend/action.h"
 #include "backend/clean.h"
@@ -471,6 +472,44 @@ Test(rules_action, a_longer_prefix_has_its_keys_for_itself)
 	assert_refused(ask(s1, "pr:org#3"), EDQUOT, "the queue pr:org is full");
 	(void)permitted(s1, "pr:other#1");
 	assert_refused(ask(s1, "pr:other#2"), EDQUOT, "the queue pr is full: 1 open");
+}
+
+/* What the processor takes to look 200 times for what is open in the queue pr, in ns. */
+static int64_t looking(void)
+{
+	struct action_queue q = { .prefix = "pr", .limit = 1 };
+	struct timespec from, to;
+	char who[640];
+
+	cr_assert_eq(store_read_begin(f.store), 0);
+	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+	for (int i = 0; i < 200; i++)
+		cr_assert_eq(action_queue_count(store_reader(f.store), "pr 1\n", &q, who,
+						sizeof(who)),
+			     1);
+	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+	store_read_end(f.store);
+	return (to.tv_sec - from.tv_sec) * INT64_C(1000000000) + to.tv_nsec - from.tv_nsec;
+}
+
+Test(rules_action, what_others_have_done_makes_no_queue_slower_to_look_at)
+{
+	struct change *c[4000];
+	char key[32];
+	int64_t few, many;
+
+	(void)permitted(s1, "pr#1");
+	few = looking();
+	for (int i = 0; i < 4000; i++) {
+		(void)snprintf(key, sizeof(key), "comment#%d", i);
+		c[i] = fixture_queue(&f,
+				     &(struct ask){ .kind = CHANGE_PERMIT, .as = s1, .name = key });
+	}
+	(void)fixture_run(&f);
+	for (int i = 0; i < 4000; i++)
+		assert_ok(fixture_take(c[i]));
+	many = looking();
+	cr_assert_lt(many, 10 * few, "%lld ns, without them %lld", (long long)many, (long long)few);
 }
 
 Test(rules_action, of_which_none_may_be_open_is_never_permitted)
