@@ -417,7 +417,8 @@ SQL(TAGS_CLEAR, "DELETE FROM tags WHERE task = ?")
 SQL(TAG_ADD, "INSERT OR IGNORE INTO tags(tag, task) VALUES(?, ?)")
 /*
  * worth: value * readiness / cost * the weight of the goal that weighs most. What is not said is 1, and a cost of 0 is none
- * said. offer: not an epic, nor what is always there (but for what a probe offers), nor what does harm.
+ * said; bounded, for a cost may be next to nothing, and infinity times a weight of 0 is no number. offer: not an epic, nor what is
+ * always there (but for what a probe offers), nor what does harm.
  */
 #define TASK_FIELD(field) "(SELECT value FROM attrs WHERE thing = board.task AND name = '" field "')"
 #define GOAL_WEIGHT "(SELECT max(CAST(coalesce((SELECT value FROM attrs WHERE thing = g.id AND name = 'weight'), '1') AS REAL))" \
@@ -429,8 +430,8 @@ SQL(TAG_ADD, "INSERT OR IGNORE INTO tags(tag, task) VALUES(?, ?)")
 	" CASE WHEN instr(" TASK_CALLED ", '.') AND " TASK_CALLED " NOT LIKE 'probe.%' THEN" \
 	" rtrim(rtrim(" TASK_CALLED ", replace(" TASK_CALLED ", '.', '')), '.') ELSE '' END)"
 #define BOARD_RANKING "UPDATE board SET lane = coalesce(" TASK_FIELD("lane") ", ''), family = " FAMILY "," \
-	" worth = CAST(coalesce(" TASK_FIELD("value") ", '1') AS REAL) * CAST(coalesce(" TASK_FIELD("readiness") ", '1') AS REAL)" \
-	" / coalesce(nullif(CAST(" TASK_FIELD("cost") " AS REAL), 0.0), 1.0) * coalesce(" GOAL_WEIGHT ", 1.0)," \
+	" worth = max(-1e18, min(1e18, CAST(coalesce(" TASK_FIELD("value") ", '1') AS REAL) * CAST(coalesce(" TASK_FIELD("readiness") ", '1') AS REAL)" \
+	" / coalesce(nullif(CAST(" TASK_FIELD("cost") " AS REAL), 0.0), 1.0))) * coalesce(" GOAL_WEIGHT ", 1.0)," \
 	" offer = CASE WHEN coalesce(" TASK_FIELD("kind") ", 'once') = 'epic' OR CAST(coalesce(" TASK_FIELD("value") ", '1') AS REAL) < 0 THEN 0" \
 	" WHEN " TASK_FIELD("kind") " = 'standing' AND " TASK_CALLED " NOT LIKE 'probe.%' THEN 0" \
 	" WHEN EXISTS(SELECT 1 FROM tags WHERE tag = 'calm' AND task = board.task) THEN 2 ELSE 1 END"

@@ -313,6 +313,20 @@ Test(rules_set, needs_of_a_cancelled_task_close_no_circle)
 	assert_sound(&f);
 }
 
+Test(rules_set, a_value_over_next_to_nothing_is_still_a_number)
+{
+	struct outcome goal = commit(&f, CHANGE_ADD, .of = THING_GOAL, .name = "g", .owner = 1);
+
+	assert_ok(goal);
+	assert_ok(commit(&f, CHANGE_SET, .of = THING_GOAL, .thing = goal.id, .field = "weight",
+			 .text = "0", .owner = 1));
+	assert_ok(set("tags", "g"));
+	assert_ok(set("value", "-1e9"));
+	assert_ok(set("cost", "1e-305"));
+	assert_ok(set("value", "1e9"));
+	assert_sound(&f);
+}
+
 /* --- settings --- */
 
 Test(rules_set, limits_are_names_and_numbers)
