@@ -93,10 +93,10 @@ int64_t action_queue_count(struct db *db, const char *limits, const struct actio
 	struct action a;
 	int64_t count = 0;
 	size_t used = 0;
-	int got;
+	int got = 0;
 
 	*who = 0;
-	while ((got = action_row(r, &a)) > 0) {
+	while (count <= q->limit && (got = action_row(r, &a)) > 0) {
 		/* a longer prefix has it for itself */
 		if (!action_queue_find(limits, a.name, &its) || strcmp(its.prefix, q->prefix) != 0)
 			continue;

@@ -44,8 +44,9 @@ int action_queue_parse(const char *line, size_t n, struct action_queue *out);
  */
 int action_queue_find(const char *limits, const char *name, struct action_queue *out);
 /*
- * How many deeds of the queue Q are open: permitted, unknown, or done and not closed. The
- * first of them are named in WHO, for a sentence. The number, or -errno.
+ * How many deeds of the queue Q are open: permitted, unknown, or done and not closed. None
+ * is counted behind the first that is too much: there may be many of them. Some are named
+ * in WHO, for a sentence. The number, or -errno.
  */
 int64_t action_queue_count(struct db *db, const char *limits, const struct action_queue *q,
 			   char *who, size_t n);

@@ -40,8 +40,12 @@ static void say_lost(const json_t *e, struct buf *out)
 
 static void say_warned(const json_t *e, struct buf *out)
 {
-	buf_printf(out, "warned when %s was claimed: cat sessions/%s/why says of what",
-		   event_text(e, "task"), event_text(e, "session"));
+	/* the events of older stores have no op: those were claims */
+	if (strcmp(event_text(e, "op"), "publish") == 0)
+		buf_printf(out, "warned that %s looks like other work: ", event_text(e, "task"));
+	else
+		buf_printf(out, "warned when %s was claimed: ", event_text(e, "task"));
+	buf_printf(out, "cat sessions/%s/why says of what", event_text(e, "session"));
 }
 
 static void say_graded(const json_t *e, struct buf *out)

@@ -147,7 +147,7 @@ int rules_import_session(struct tx *tx, const json_t *record, const char *text, 
 int rules_import_line(struct tx *tx, const json_t *record);
 /* Is the board closed (control/estop)? 0, or refused with EROFS. */
 int rules_open(struct tx *tx);
-/* What the grade of S comes to when it ends now, into BODY. 0 or -errno. */
+/* What the grade of S comes to when it ends now, into BODY; not on a full disk. 0 or -errno. */
 int rules_put_mark(struct tx *tx, const struct session *s, json_t *body);
 /* The session says what it is about to do (NULL: nothing any more), and is given the lessons for it. */
 int rules_context(struct tx *tx, const struct session *s, const char *text);

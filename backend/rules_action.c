@@ -91,8 +91,9 @@ static int check_queue(struct tx *tx, const char *name)
 	return tx_refuse(
 		tx, EDQUOT,
 		"wait, or when one of them is over: echo closed >> actions/KEY takes it out of the queue",
-		"the queue %s is full: %lld open, at most %lld (control/actions-limit)%s%s",
-		q.prefix, (long long)n, (long long)q.limit, *who ? ": " : "", who);
+		"the queue %s is full: %s%lld open, at most %lld (control/actions-limit)%s%s",
+		q.prefix, n > q.limit ? "more than " : "", (long long)q.limit, (long long)q.limit,
+		*who ? ": " : "", who);
 }
 
 /* Everything that stands between the key of C and a permission, but who has it. */

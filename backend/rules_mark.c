@@ -24,6 +24,8 @@ int rules_put_mark(struct tx *tx, const struct session *s, json_t *body)
 	char mark[24];
 	int err;
 
+	if (tx->tight) /* to end is more than to be remembered for it */
+		return 0;
 	ended.ended = tx->wall;
 	err = mark_text(tx, &ended, mark);
 	if (!err && *mark)

@@ -236,7 +236,7 @@ static const char version_6[] =
 	"UPDATE board SET let_go = g.ended FROM (SELECT task, max(ended) AS ended FROM grants WHERE how NOT IN ('', 'finished', 'handed')"
 	" GROUP BY task) AS g WHERE board.task = g.task;"
 	"CREATE INDEX board_family ON board(family, token) WHERE family <> '' AND token > 0;"
-	"CREATE INDEX board_next ON board(col, offer, lane, worth DESC, task);"
+	"CREATE INDEX board_next ON board(offer, lane, worth DESC, task) WHERE col = 2;"
 	"ALTER TABLE grants ADD COLUMN lane TEXT NOT NULL DEFAULT '';"
 	/* how much of what was recommended a claim took; NULL: there was no choice */
 	"ALTER TABLE grants ADD COLUMN chosen REAL;"

@@ -39,6 +39,7 @@ struct tx {
 	int keep;	 /* refused, but what was emitted stays (a report, a late act) */
 	int err;	 /* a database error, sticky: the whole batch is lost */
 	int64_t blocker; /* refused: the live grant or lock in the way; 0: something else */
+	int tight;	 /* the disk is full: nothing is written that can be left out */
 	int behind;	 /* somebody waits for the same name already */
 	struct stir stir;
 };

@@ -443,6 +443,7 @@ static struct tx tx_now(struct store *s)
 		.seq = s->seq,
 		.finish = s->finish,
 		.owner = s->owner,
+		.tight = s->full,
 	};
 
 	return tx;

@@ -1,6 +1,7 @@
 /* Outward deeds, once: who is permitted, what becomes of it, and that nothing unknown is free. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "backend/action.h"
 #include "backend/clean.h"
@@ -471,6 +472,67 @@ Test(rules_action, a_longer_prefix_has_its_keys_for_itself)
 	assert_refused(ask(s1, "pr:org#3"), EDQUOT, "the queue pr:org is full");
 	(void)permitted(s1, "pr:other#1");
 	assert_refused(ask(s1, "pr:other#2"), EDQUOT, "the queue pr is full: 1 open");
+}
+
+/* What the processor takes to look 200 times whether one is open in the queue PREFIX, in ns. */
+static int64_t looking(const char *prefix, const char *limits, int64_t open)
+{
+	struct action_queue q = { .limit = 1 };
+	struct timespec from, to;
+	char who[640];
+
+	(void)snprintf(q.prefix, sizeof(q.prefix), "%s", prefix);
+	cr_assert_eq(store_read_begin(f.store), 0);
+	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+	for (int i = 0; i < 200; i++)
+		cr_assert_eq(action_queue_count(store_reader(f.store), limits, &q, who,
+						sizeof(who)),
+			     open);
+	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+	store_read_end(f.store);
+	return (to.tv_sec - from.tv_sec) * INT64_C(1000000000) + to.tv_nsec - from.tv_nsec;
+}
+
+/* So many are permitted to s1 in the queue PREFIX. */
+static void ask_many(const char *prefix)
+{
+	struct change *c[4000];
+	char key[32];
+
+	for (int i = 0; i < 4000; i++) {
+		struct ask q = { .kind = CHANGE_PERMIT, .as = s1, .name = key };
+
+		(void)snprintf(key, sizeof(key), "%s#%d", prefix, i);
+		c[i] = fixture_queue(&f, &q);
+	}
+	(void)fixture_run(&f);
+	for (int i = 0; i < 4000; i++)
+		assert_ok(fixture_take(c[i]));
+}
+
+Test(rules_action, what_others_have_done_makes_no_queue_slower_to_look_at)
+{
+	int64_t few, many;
+
+	(void)permitted(s1, "pr#1");
+	few = looking("pr", "pr 1\n", 1);
+	ask_many("comment");
+	many = looking("pr", "pr 1\n", 1);
+	cr_assert_lt(many, 10 * few, "%lld ns, without them %lld", (long long)many, (long long)few);
+}
+
+Test(rules_action, a_queue_with_far_too_many_is_not_slower_to_look_at)
+{
+	int64_t few, many;
+
+	(void)permitted(s1, "pr#1");
+	(void)permitted(s1, "pr#2");
+	ask_many("comment");
+	few = looking("pr", "pr 1\n", 2);
+	many = looking("comment", "comment 1\n", 2);
+	cr_assert_lt(many, 10 * few, "%lld ns, of two %lld", (long long)many, (long long)few);
+	limit("comment 1\n");
+	assert_refused(ask(s1, "comment#new"), EDQUOT, "full: more than 1 open, at most 1");
 }
 
 Test(rules_action, of_which_none_may_be_open_is_never_permitted)

@@ -455,6 +455,17 @@ Test(rules_message, a_claim_with_a_warning_is_told)
 	assert_told(s2, "warned when T was claimed: ");
 }
 
+Test(rules_message, a_task_that_looks_like_another_is_told_as_that_and_no_claim)
+{
+	(void)fixture_task(&f, "T", NULL);
+	assert_ok(fixture_set(&f, "T", "title", "Fix the login"));
+	assert_ok(commit(&f, CHANGE_DRAFT, .as = s2, .name = "U"));
+	assert_ok(commit(&f, CHANGE_SET, .as = s2, .of = THING_TASK, .field = "title",
+			 .thing = fixture_task_now(&f, "U").id, .text = "Fix the login"));
+	assert_ok(commit(&f, CHANGE_PUBLISH, .as = s2, .name = "U"));
+	assert_told(s2, "warned that U looks like other work: cat sessions/s2/why says of what\n");
+}
+
 Test(rules_message, both_of_an_incident_are_told)
 {
 	int64_t repo = observing_repo(&f, "r");

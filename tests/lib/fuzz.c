@@ -25,8 +25,8 @@ struct fuzz {
 	uint64_t random;
 	uint64_t nodes[POOL], fhs[POOL];
 	unsigned n_nodes, n_fhs, n_files;
-	uint64_t claims[CLAIMS], own[OWN];
-	pid_t kid;
+	uint64_t claims[CLAIMS], own[OWN], actions;
+	pid_t kid, s1; /* processes: one that joins what it may, one that is session s1 */
 	struct opened files[POOL]; /* descriptors with what they are open on */
 	uint8_t *state;		   /* of each request, by half its number */
 	uint64_t *node;		   /* and what it was about */
@@ -49,12 +49,12 @@ static int below(struct fuzz *z, int n)
 static const char *some_name(struct fuzz *z)
 {
 	static const char *const names[] = {
-		"A",	  "B",	    "C",	 "s1",	"s2",	    "s3",     "claims",
-		"done",	  "title",  "artifacts", "why", "outcome",  "procs",  "control",
-		"ready",  "README", ".",	 "..",	"",	    "x\ny",   "\xff\xfe",
-		"T.swp",  "~",	    "sessions",	 "p",	"command",  "events", "2026-07-01",
-		"import", "limits", "verdict",	 "a/b", "\033[31m", "tasks",  "m",
-		"m2",	  "anchor",
+		"A",	  "B",	    "C",	 "s1",	"s2",	    "s3",	"claims",
+		"done",	  "title",  "artifacts", "why", "outcome",  "procs",	"control",
+		"ready",  "README", ".",	 "..",	"",	    "x\ny",	"\xff\xfe",
+		"T.swp",  "~",	    "sessions",	 "p",	"command",  "events",	"2026-07-01",
+		"import", "limits", "verdict",	 "a/b", "\033[31m", "tasks",	"m",
+		"m2",	  "anchor", "k#1",	 "k",	"actions",  "messages", "wait",
 	};
 	static char longest[300];
 
@@ -135,6 +135,9 @@ static size_t some_text(struct fuzz *z, char *out, size_t max)
 		"../x\n",
 		"uid-claims 3\n",
 		"true\n",
+		"k 1\n",
+		"closed\n",
+		"posted\n",
 		"{\"task\":\"I\",\"state\":\"ready\",\"artifacts\":[\"a\"]}\n",
 		"{\"task\":\"A\",\"state\":\"done\"}",
 		"{}",
@@ -314,6 +317,37 @@ static void ask_lockable(struct fuzz *z, struct asked *a)
 	add_name(a, names[below(z, 4)]);
 }
 
+/* A node of ROW that was seen, or 0. */
+static uint64_t some_of(struct fuzz *z, enum row row)
+{
+	unsigned from = (unsigned)below(z, POOL);
+
+	for (unsigned i = 0; i < POOL; i++)
+		if ((z->nodes[(from + i) % POOL] & 0xffff) == row)
+			return z->nodes[(from + i) % POOL];
+	return 0;
+}
+
+/* An outward deed: asked for, looked for, withdrawn, or opened to say what became of it; a mailbox. */
+static void ask_deed(struct fuzz *z, struct asked *a)
+{
+	static const char *const names[] = { "k", "k#1", "k#2", "l" };
+	struct fuse_create_in create = { .flags = O_WRONLY | O_CREAT, .mode = 0100644 };
+	struct fuse_open_in open = { .flags = O_WRONLY | O_APPEND };
+
+	a->node = some_of(z, below(z, 3) ? ROW_ACTION : ROW_SESSION_MESSAGES);
+	if (a->node && below(z, 3)) {
+		a->opcode = FUSE_OPEN;
+		add_struct(a, &open, sizeof(open));
+		return;
+	}
+	a->node = z->actions;
+	a->opcode = below(z, 3) ? FUSE_CREATE : below(z, 2) ? FUSE_LOOKUP : FUSE_UNLINK;
+	if (a->opcode == FUSE_CREATE)
+		add_struct(a, &create, sizeof(create));
+	add_name(a, names[below(z, 4)]);
+}
+
 static void ask_others(struct fuzz *z, struct asked *a)
 {
 	struct fuse_setattr_in set = { .valid = (uint32_t)any(z) & 0xfff,
@@ -432,6 +466,8 @@ static void someone(struct fuzz *z)
 	z->w.who.pid = below(z, 3) ? 0 : below(z, 2) ? z->kid : below(z, 100000);
 	if (below(z, 10) == 0)
 		z->w.who.pid = getpid();
+	if (below(z, 4) == 0)
+		z->w.who.pid = z->s1;
 }
 
 /* May be answered: EAGAIN to one that came before, or long after, what it is about. */
@@ -459,7 +495,7 @@ static void ask_one(struct fuzz *z)
 	uint64_t u;
 
 	someone(z);
-	switch (below(z, 8)) {
+	switch (below(z, 9)) {
 	case 0:
 	case 1:
 		ask_names(z, &a);
@@ -473,6 +509,9 @@ static void ask_one(struct fuzz *z)
 		break;
 	case 5:
 		ask_lockable(z, &a);
+		break;
+	case 6:
+		ask_deed(z, &a);
 		break;
 	default:
 		ask_opened(z, &a);
@@ -553,7 +592,9 @@ static void begin(struct fuzz *z, int n)
 					     "probes",
 					     "wait/messages",
 					     "wait/messages/s1",
-					     "sessions/s2/messages" };
+					     "sessions/s2/messages",
+					     "actions",
+					     "control/actions-limit" };
 
 	static const char *const claims[CLAIMS] = { "claims", "sessions/s1/claims",
 						    "sessions/s2/claims" };
@@ -571,7 +612,9 @@ static void begin(struct fuzz *z, int n)
 		z->claims[i] = wire_walk(&z->w, claims[i]);
 	for (int i = 0; i < OWN; i++)
 		z->own[i] = wire_walk(&z->w, own[i]);
+	z->actions = wire_walk(&z->w, "actions");
 	z->kid = wire_process(&z->w, NULL);
+	z->s1 = wire_process(&z->w, "s1");
 	/* an interrupt has a number too */
 	z->n_states = (size_t)n * 3 + z->w.unique / 2 + 16;
 	z->state = calloc(z->n_states, 1);

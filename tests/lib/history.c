@@ -355,6 +355,51 @@ static struct change *change_extend(struct history *h, const char *task)
 	return change(CHANGE_EXTEND, actor(h, task), task, text);
 }
 
+/* Lines from a session to another; a mailbox takes so many and then no more. */
+static struct change *change_message(struct history *h)
+{
+	char from[NAME_BUFFER], to[NAME_BUFFER], text[4200];
+	size_t n = random_below(&h->random, 16) ? 40 : 4000;
+	struct change *c;
+
+	session_name(random_below(&h->random, SESSIONS), from);
+	session_name(random_below(&h->random, SESSIONS), to);
+	memset(text, 'a' + random_below(&h->random, 26), n);
+	text[random_below(&h->random, 3) ? n - 1 : n / 2] = '\n';
+	text[n - 1] = '\n';
+	text[n] = 0;
+	c = change(CHANGE_MESSAGE, session_id(h, from), "", text);
+	if (c)
+		c->thing = session_id(h, to);
+	return c;
+}
+
+/*
+ * An outward deed, asked for as the first of a batch, so that its id is known, and over by the
+ * end of the batch: what is permitted still is not what it was when the store is opened again.
+ */
+static void deed(struct history *h)
+{
+	char name[NAME_BUFFER], key[NAME_BUFFER];
+	struct change *c;
+	int64_t who;
+
+	session_name(random_below(&h->random, SESSIONS), name);
+	who = session_id(h, name);
+	(void)snprintf(key, sizeof(key), "k#%d", random_below(&h->random, 40));
+	ask(h, change(CHANGE_PERMIT, who, key, NULL));
+	if (random_below(&h->random, 3) == 0) {
+		ask(h, change(CHANGE_WITHDRAW, who, key, NULL));
+		return;
+	}
+	for (int i = 0, n = random_below(&h->random, 2); i <= n; i++) {
+		c = change(CHANGE_RESULT, who, "", i ? "closed merged\n" : "posted\n");
+		if (c)
+			c->thing = h->seen.seq + 1;
+		ask(h, c);
+	}
+}
+
 /* A task into NAME, one in COLUMN if a few looks find it. */
 static void pick(struct history *h, enum column column, char *name)
 {
@@ -397,6 +442,10 @@ static struct change *change_random(struct history *h)
 void history_batch(struct history *h, int n)
 {
 	quiet(1);
+	if (h->batches % 2) {
+		deed(h);
+		ask(h, change_message(h));
+	}
 	for (int i = 0; i < n; i++)
 		ask(h, change_random(h));
 	decide(h);

@@ -1,7 +1,7 @@
 /*
  * history: random changes to a store, by sessions that claim, extend, hand
- * over, finish and give back tasks that get into each other's way. The same
- * seed makes the same history. Time stands still but for a step a batch, and
+ * over, finish and give back tasks that get into each other's way, tell each
+ * other something, and do outward deeds. The same seed makes the same history. Time stands still but for a step a batch, and
  * the calling test is the loop and the writer in one thread.
  */
 #ifndef TESTS_LIB_HISTORY_H
@@ -57,8 +57,8 @@ void history_close(struct history *h);
 /* Sessions and published tasks to begin with, in three batches. */
 void history_begin(struct history *h);
 /*
- * One batch of N random changes. A reader must see what was applied; and after
- * a batch that broke, what it saw before.
+ * One batch of N random changes, every second time behind an outward deed and a message. A
+ * reader must see what was applied; and after a batch that broke, what it saw before.
  */
 void history_batch(struct history *h, int n);
 

@@ -85,6 +85,8 @@ static void fs_release(struct wire *w)
 	why_free(w->fs.why);
 	buf_free(&w->fs.import_report);
 	buf_free(&w->fs.grade.text);
+	buf_free(&w->fs.next.text);
+	buf_free(&w->fs.next_why.text);
 }
 
 void wire_open_as(struct wire *w, uint32_t minor)

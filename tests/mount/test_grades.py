@@ -288,8 +288,9 @@ class Ledgers(Grading):
         self.seen()
         self.assertEqual(self.sums("motion"), {"sessions": ["2"] * 3, "commits": ["5"] * 3,
                                                "commits-per-session": ["2.50"] * 3})
-        self.assertEqual(self.sums("outcome"), {"sessions": ["2"] * 3, "done": ["3"] * 3, "unblocked": ["1"] * 3,
-                                                "reopened": ["1"] * 3, "done-per-session": ["1.50"] * 3})
+        self.assertEqual(self.sums("outcome"), {"sessions": ["2"] * 3, "done": ["3"] * 3, "done-wanted": ["0"] * 3,
+                                                "unblocked": ["1"] * 3, "reopened": ["1"] * 3,
+                                                "done-per-session": ["1.50"] * 3, "wanted-per-done": ["0.00"] * 3})
         self.assertEqual(self.sums("authorship"), {"commits": ["5"] * 3, "unattributed": ["1"] * 3})
         self.assertEqual(self.days("motion"), {"sessions": 2, "commits": 5})
         self.assertEqual(self.days("outcome"), {"done": 3, "unblocked": 1, "reopened": 1})

@@ -23,6 +23,9 @@ GOOD = [b"a", b"x" * 128, b"0", b"a.b", b"a:b@c+d#e-f_g", b"-rf", b"--help", b"A
 
 
 class Hostile(Case):
+    THINGS = {"lanes": ("kind", "limit", "share-limit"), "goals": ("weight", "tag"),
+              "lessons": ("keywords", "status", "body"), "repos": ("path", "branches", "depth", "scan")}
+
     def setUp(self):
         super().setUp()
         self.m.session("s")
@@ -30,17 +33,31 @@ class Hostile(Case):
         self.daemon = self.m.pid
         self.before = None
 
+    def as_session(self, fn, *args, **kwargs):
+        """FN in a child that has joined session s."""
+
+        def run():
+            write(self.m.path("sessions", "s", "procs"), "0\n")
+            return fn(*args, **kwargs)
+
+        return in_child(run)
+
     def path(self, *parts):
         return os.path.join(os.fsencode(self.m.dir), *[p if isinstance(p, bytes) else p.encode() for p in parts])
 
     def everything(self):
         m = self.m
-        return (m.ls("tasks"), m.ls("sessions"), m.ls("probes"), m.column("t"), m.ls("claims"),
+        found = {}
+        for path, _, files in os.walk(m.path("control")):
+            found.update({os.path.join(path, n): read(os.path.join(path, n)) for n in files if n != "break"})
+        return ([m.ls(n) for n in ("tasks", "sessions", "probes", "lanes", "goals", "lessons", "repos", "actions")],
+                m.column("t"), m.ls("claims"), found,
                 {n: m.read("tasks", "t", n) for n in m.ls("tasks", "t") if n != "history"},
-                {n: m.read("control", n) for n in m.ls("control") if n not in ("break", "grading")},
-                {n: m.read("control", "grading", n) for n in m.ls("control", "grading")},
                 {n: m.read("sessions", "s", "grades", n) for n in m.ls("sessions", "s", "grades")},
-                m.read("sessions", "s", "journal"))
+                {n: m.read("sessions", "s", n) for n in ("category", "outcome", "context", "journal", "messages")},
+                {(where, d, n): m.read(where, d, n) for where, names in self.THINGS.items()
+                 for d in m.ls(where) for n in names},
+                {n: m.read("actions", n) for n in m.ls("actions")})
 
     def well(self):
         """The daemon lives, its log and its events hold no raw control bytes."""
@@ -67,10 +84,10 @@ class Hostile(Case):
 
 
 class Names(Hostile):
-    def test_no_hostile_name_becomes_a_task_a_session_or_a_probe(self):
+    def test_no_hostile_name_becomes_a_thing(self):
         before = self.everything()
         for what, name in NAMES.items():
-            for where in ("tasks", "sessions", "probes"):
+            for where in ("tasks", "sessions", "probes", "lanes", "goals", "lessons", "repos"):
                 with self.subTest(f"{what} in {where}"):
                     self.refused("EINVAL", os.mkdir, self.path(where, name))
                     self.why_is_clean(self.m.why(), "EINVAL", f"mkdir {where}/")
@@ -89,11 +106,23 @@ class Names(Hostile):
         self.assertEqual(self.everything(), before)
         self.well()
 
+    def test_no_hostile_name_is_an_action(self):
+        before = self.everything()
+        for what, name in NAMES.items():
+            for flags in (os.O_WRONLY | os.O_CREAT, os.O_WRONLY | os.O_CREAT | os.O_EXCL,
+                          os.O_RDWR | os.O_CREAT | os.O_TRUNC, os.O_WRONLY | os.O_CREAT | os.O_APPEND):
+                with self.subTest(what):
+                    self.assertEqual(self.as_session(errno_of, os.open, self.path("actions", name), flags), "EINVAL")
+                    self.why_is_clean(self.m.why("s"), "EINVAL", "ask actions/")
+        self.assertEqual(self.everything(), before)
+        self.well()
+
     def test_nothing_is_found_moved_or_removed_by_a_hostile_name(self):
         before = self.everything()
         for what, name in NAMES.items():
             for where in ("", "tasks", "sessions", "probes", "claims", "ready", "done", "archive", "control",
-                          "sessions/s/claims", "sessions/s", "tasks/t", "wait"):
+                          "control/select", "control/lessons", "actions", "goals", "lanes", "lessons", "repos",
+                          "sessions/s/claims", "sessions/s", "tasks/t", "wait", "wait/messages"):
                 path = self.path(where, name)
                 with self.subTest(f"{what} in {where}"):
                     for fn in (os.stat, os.unlink, os.rmdir, os.listdir, os.readlink):
@@ -162,10 +191,20 @@ class Texts(Hostile):
                      "lanes/l/limit", "lessons/l/keywords", "lessons/l/status", "lessons/l/body", "repos/r/path",
                      "repos/r/branches", "repos/r/depth", "repos/r/scan", "sessions/s/base", "control/freshness",
                      "control/convergence-window", "control/trailers", "control/scan-interval", "control/guard",
-                     "control/guard-offline", "sessions/s/journal")
+                     "control/guard-offline", "sessions/s/context", "control/actions-limit", "control/action-wait",
+                     "control/action-retention", "control/dedup", "control/dedup-window", "lanes/l/share-limit",
+                     "goals/g/weight", "goals/g/tag", "sessions/s/journal", "sessions/s/messages",
+                     "actions/k")
+    # what is only added to, and how anything else is refused
+    ADDED_TO = {"sessions/s/journal": "EPERM", "sessions/s/messages": "EPERM", "actions/k": "EEXIST"}
+    BY_PROCESS = ("sessions/s/messages", "actions/k")  # whose path says no session that writes
     DIMENSIONS = ("trajectory", "cascade", "harm", "alignment", "productivity", "restraint")
     FILES += tuple(f"sessions/s/grades/{name}" for name in DIMENSIONS)
     FILES += tuple(f"control/grading/{name}" for name in DIMENSIONS + ("unit",))
+    FILES += tuple(f"control/lessons/{name}" for name in ("broad", "budget", "dropout", "harm", "sample", "window"))
+    FILES += tuple(f"control/select/{name}" for name in (
+        "asking", "calm", "explore", "family", "half-life", "monotony", "recency", "recency-half-life", "refused",
+        "share", "window"))
     SETTINGS = {"calm-window": ("max-load", "max-sessions", "min-memory"), "cross-repo-supply": ("feed",),
                 "failed-services": ("failures", "manager"), "idea-backlog": ("floor",),
                 "invariants": ("grace", "lock-age"), "lane-occupancy": (), "lint-lessons": ("linter",),
@@ -181,8 +220,9 @@ class Texts(Hostile):
 
     def setUp(self):
         super().setUp()
-        for where in ("probes/p", "lanes/l", "lessons/l", "repos/r"):
+        for where in ("probes/p", "lanes/l", "lessons/l", "repos/r", "goals/g"):
             os.mkdir(self.m.path(*where.split("/")))
+        self.as_session(lambda: os.close(os.open(self.path("actions/k"), os.O_WRONLY | os.O_CREAT | os.O_EXCL)))
 
     def test_every_writable_file_is_asked(self):
         """The list above is the tree's."""
@@ -195,21 +235,22 @@ class Texts(Hostile):
         self.assertEqual(sorted(found), sorted(self.FILES))
 
     def attempt(self, name, data, append=False):
-        return errno_of(write, self.m.path(*name.split("/")), data, append)
+        run = self.as_session if name in self.BY_PROCESS else lambda fn, *args: fn(*args)
+        return run(errno_of, write, self.m.path(*name.split("/")), data, append)
 
     def test_no_file_takes_a_hostile_text(self):
         before = self.everything()
         for name in self.FILES:
             for what, data in self.BAD.items():
                 with self.subTest(f"{what} into {name}"):
-                    journal = name.endswith("/journal")  # is only added to
-                    got = self.attempt(name, data, append=journal)
+                    added_to = name in self.ADDED_TO
+                    got = self.attempt(name, data, append=added_to)
                     self.assertIn(got, ("EINVAL", "EILSEQ"))
-                    if journal:
-                        self.assertEqual(self.attempt(name, data), "EPERM")
+                    if added_to:
+                        self.assertEqual(self.attempt(name, data), self.ADDED_TO[name])
                         got = self.attempt(name, data, append=True)
                     # a grade is not written as the session of its path
-                    by = "s" if name.startswith("sessions/") and "/grades/" not in name else None
+                    by = "s" if name.startswith(("sessions/", "actions/")) and "/grades/" not in name else None
                     self.why_is_clean(self.m.why(by), got, f"write {name}")
                     self.assertIn(self.attempt(name, data, append=True), ("EINVAL", "EILSEQ"))
         self.assertEqual(self.everything(), before)
@@ -223,7 +264,10 @@ class Texts(Hostile):
                 for append in (False, True):
                     with self.subTest(f"{len(data)} bytes into {name}"):
                         got = self.attempt(name, data, append)
-                        self.assertIn(got, ("E2BIG",) if name != "control/import" else ("E2BIG", "EINVAL"))
+                        if name == "actions/k" and not append:
+                            self.assertEqual(got, "EEXIST")
+                        else:
+                            self.assertIn(got, ("E2BIG",) if name != "control/import" else ("E2BIG", "EINVAL"))
         self.assertEqual(self.everything(), before)
         self.well()
 
@@ -267,7 +311,8 @@ class Texts(Hostile):
         before = self.everything()
         for name in self.FILES:
             for append in (False, True):
-                self.assertEqual(self.attempt(name, b"", append), "ok", name)
+                asks = name == "actions/k" and not append
+                self.assertEqual(self.attempt(name, b"", append), "EEXIST" if asks else "ok", name)
         self.assertEqual(self.everything(), before)
         self.well()
 
@@ -397,7 +442,8 @@ class Calls(Hostile):
         for name in list(NAMES.values())[:10]:
             self.assertIn(errno_of(as_uid, UID_A, os.mkdir, self.path("tasks", name)), ("EINVAL",))
             self.assertIn(errno_of(as_uid, UID_A, os.mkdir, self.path("probes", name)), ("EINVAL", "EACCES", "EPERM"))
-        for name in ("lease", "limits", "estop", "break", "import"):
-            self.assertIn(errno_of(as_uid, UID_A, write, self.m.path("control", name), "1h\n"), ("EACCES", "EPERM"))
+        for name in Texts.FILES:
+            if name.startswith("control/"):
+                self.assertIn(errno_of(as_uid, UID_A, write, self.m.path(name), "1h\n"), ("EACCES", "EPERM"), name)
         self.assertEqual(self.everything(), before)
         self.well()
