@@ -5,6 +5,7 @@
 #include "backend/action.h"
 #include "backend/clean.h"
 #include "backend/field.h"
+#include "backend/lesson.h"
 #include "backend/match.h"
 #include "backend/overlap.h"
 #include "backend/probe.h"
@@ -252,15 +253,21 @@ static int check_keywords(const char *text, size_t n, const char **reason)
 	struct lines l = { text, text + n };
 	const char *line;
 	size_t len;
+	int keywords = 0;
 
 	while (lines_next(&l, &line, &len)) {
-		int err = strspn(line, " \t\n") < len ? match_check(line, len) : 0;
+		int some = strspn(line, " \t\n") < len, err = some ? match_check(line, len) : 0;
 
+		keywords += some;
 		if (err == -E2BIG)
 			return say(err, "a keyword has 200 bytes at most", reason);
+		if (keywords > LESSON_KEYWORDS)
+			return say(-E2BIG, "a lesson has 256 keywords at most", reason);
 		if (err)
-			return say(err, "a keyword has a letter or a digit, and no * before it",
-				   reason);
+			return say(
+				err,
+				"a keyword has a letter or a digit, no * before it, and 4 * at most",
+				reason);
 	}
 	return 0;
 }

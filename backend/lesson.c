@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <jansson.h>
+
+#include "backend/clean.h"
 #include "backend/field.h"
 #include "backend/lesson.h"
 #include "backend/text.h"
@@ -257,7 +260,7 @@ static void say_effect(const struct judging *j, const char *what, const struct l
 }
 
 struct count {
-	char *keyword;
+	const char *keyword;
 	int64_t n;
 };
 
@@ -269,26 +272,8 @@ static int compare_counts(const void *a, const void *b)
 	return x->n != y->n ? (x->n < y->n) - (x->n > y->n) : strcmp(x->keyword, y->keyword);
 }
 
-/* One session more in which the keyword stood. 0 or -ENOMEM. */
-static int count_one(struct count **counts, size_t *n, const char *keyword, size_t len)
-{
-	struct count *more;
-
-	for (size_t i = 0; i < *n; i++)
-		if (strlen((*counts)[i].keyword) == len &&
-		    memcmp((*counts)[i].keyword, keyword, len) == 0) {
-			(*counts)[i].n++;
-			return 0;
-		}
-	more = tx_allocated(realloc(*counts, (*n + 1) * sizeof(*more)));
-	if (!more)
-		return -ENOMEM;
-	*counts = more;
-	more[*n] = (struct count){ tx_allocated(strndup(keyword, len)), 1 };
-	return more[*n].keyword ? (++*n, 0) : -ENOMEM;
-}
-
-static int count_keywords(const struct judging *j, struct count **counts, size_t *n)
+/* In how many of the last sessions each keyword stood, into COUNTS, an object. 0 or -errno. */
+static int count_keywords(const struct judging *j, json_t *counts)
 {
 	AUTO_ROWS *r = db_rows(j->db, Q(FIRING_KEYWORDS), I(j->lesson),
 			       I(db_get(j->db, 0, Q(CONTEXT_LAST)) - j->uses.window));
@@ -299,29 +284,44 @@ static int count_keywords(const struct judging *j, struct count **counts, size_t
 	while (!err && (got = rows_next(r)) > 0) {
 		struct lines l = { rows_text(r, 0), rows_text(r, 0) + rows_bytes(r, 0) };
 
-		while (!err && lines_next(&l, &line, &len))
-			err = count_one(counts, n, line, len);
+		while (!err && lines_next(&l, &line, &len)) {
+			json_int_t n = json_integer_value(json_object_getn(counts, line, len));
+
+			err = json_object_setn_new(counts, line, len, json_integer(n + 1));
+		}
 	}
-	return err ? err : got < 0 ? got : 0;
+	return err ? -ENOMEM : got < 0 ? got : 0;
 }
 
-/* Those that are too broad by themselves; else the three that matched most often. */
-static int say_keywords(const struct judging *j)
+/* Of these N, in order: those that are too broad by themselves; else the three that matched most often. */
+static void say_counts(const struct judging *j, const struct count *counts, size_t n)
 {
-	struct count *counts = NULL;
-	size_t n = 0;
-	int err = count_keywords(j, &counts, &n);
 	double most = j->set->broad * (double)j->uses.window;
 
-	if (n)
-		qsort(counts, n, sizeof(*counts), compare_counts);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		if (i < 3 || (i < NAMED && (double)counts[i].n > most))
 			buf_printf(j->why, "%s \"%s\" %lld", i ? "," : ":", counts[i].keyword,
 				   (long long)counts[i].n);
-		free(counts[i].keyword);
+}
+
+static int say_keywords(const struct judging *j)
+{
+	json_t *all = json_object(), *v;
+	int err = all ? count_keywords(j, all) : -ENOMEM;
+	AUTO_FREE struct count *counts =
+		tx_allocated(calloc(json_object_size(all) + 1, sizeof(*counts)));
+	const char *keyword;
+	size_t n = 0;
+
+	if (!err && !counts)
+		err = -ENOMEM;
+	if (!err) {
+		json_object_foreach(all, keyword, v)
+			counts[n++] = (struct count){ keyword, json_integer_value(v) };
+		qsort(counts, n, sizeof(*counts), compare_counts);
+		say_counts(j, counts, n);
 	}
-	free(counts);
+	json_decref(all);
 	return err;
 }
 

@@ -13,7 +13,8 @@
 #define LESSON_UNIT \
 	1000000		 /* grades are added up as whole numbers of millionths: no order matters */
 #define LESSON_BLOCK 256 /* sessions with a context whose grades are one sum */
-#define LESSON_SHARES 1000 /* a dropout is so many thousandths */
+#define LESSON_SHARES 1000  /* a dropout is so many thousandths */
+#define LESSON_KEYWORDS 256 /* lines of `keywords` that count */
 
 /* Grades of some sessions: how many, their sum, the sum of their squares. */
 struct lesson_sum {

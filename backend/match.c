@@ -129,11 +129,14 @@ int match_check(const char *line, size_t n)
 {
 	char text[KEYWORD_MAX + 1];
 	struct keyword k = { .text = text };
+	int stars = 0;
 
 	if (n > KEYWORD_MAX)
 		return -E2BIG;
+	for (size_t i = 0; i < n; i++)
+		stars += line[i] == '*';
 	k.n = fold(line, n, text);
-	return next_anchor(&k) ? 0 : -EINVAL;
+	return next_anchor(&k) && stars <= KEYWORD_STARS ? 0 : -EINVAL;
 }
 
 static uint64_t hash_of(const char *s, size_t n, int prefix)
@@ -315,31 +318,53 @@ static int word_at(const struct text *t, size_t i)
 	return i < t->n && is_word((unsigned char)t->p[i]);
 }
 
+#define NOWHERE SIZE_MAX
+
 /*
- * Does the rest of the keyword, from K on, stand at AT? A `*` goes on no further than its word, so
- * only the last one can have taken too little.
+ * Where the part K of N bytes ends, behind a `*` at AT. The star goes on no further than its word:
+ * so a part that goes beyond the word, or is the last, begins where its letters reach to the end
+ * of that, and any other as early as it can. *STOP, the end of the word, is kept for the next
+ * part: a long word is gone over once.
  */
+static size_t find_part(const struct text *t, size_t at, size_t *stop, const char *k, size_t n,
+			int last)
+{
+	size_t letters = 0;
+	const char *p;
+
+	*stop = *stop > at ? *stop : at;
+	while (word_at(t, *stop))
+		++*stop;
+	while (letters < n && is_word((unsigned char)k[letters]))
+		letters++;
+	if (letters == n && !last) {
+		p = memmem(t->p + at, *stop - at, k, n);
+		return p ? (size_t)(p - t->p) + n : NOWHERE;
+	}
+	if (letters > *stop - at || n > t->n - (*stop - letters))
+		return NOWHERE;
+	at = *stop - letters;
+	return memcmp(t->p + at, k, n) == 0 ? at + n : NOWHERE;
+}
+
+/* Does the rest of the keyword, from K on, stand at AT? */
 static int rest_fits(const struct text *t, size_t at, const char *k, const char *end)
 {
-	const char *star = NULL;
-	size_t taken = 0;
+	const char *star = memchr(k, '*', (size_t)(end - k));
+	size_t n = (size_t)((star ? star : end) - k), stop = 0;
 
-	for (;;) {
-		if (k < end && *k == '*') {
-			star = ++k;
-			taken = at;
-		} else if (k == end && (!is_word((unsigned char)end[-1]) || !word_at(t, at))) {
-			return 1;
-		} else if (k < end && at < t->n && t->p[at] == *k) {
-			at++;
-			k++;
-		} else if (star && word_at(t, taken)) {
-			at = ++taken;
-			k = star;
-		} else {
+	if (n > t->n - at || memcmp(t->p + at, k, n) != 0)
+		return 0;
+	at += n;
+	while (star) {
+		k = star + 1;
+		star = memchr(k, '*', (size_t)(end - k));
+		n = (size_t)((star ? star : end) - k);
+		at = n ? find_part(t, at, &stop, k, n, !star) : at;
+		if (at == NOWHERE)
 			return 0;
-		}
 	}
+	return !is_word((unsigned char)end[-1]) || !word_at(t, at);
 }
 
 /* Does K stand there with its anchor at AT? */

@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #define KEYWORD_MAX 200 /* bytes */
+#define KEYWORD_STARS 4 /* so many `*` at most: each is one more place to look at */
 
 struct matcher;
 
@@ -19,7 +20,7 @@ struct matcher;
 struct matcher *match_new(void);
 void match_free(struct matcher *m);
 
-/* Is the line a keyword? 0; -EINVAL: no letter or digit, or a `*` before the first; -E2BIG. */
+/* Is the line a keyword? 0; -EINVAL: no letter or digit, a `*` before the first, too many; -E2BIG. */
 int match_check(const char *line, size_t n);
 /* Add one: its number from 0; the same one again: the same number; -errno as of match_check, -ENOMEM. */
 int match_add(struct matcher *m, const char *line, size_t n);

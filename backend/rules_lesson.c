@@ -64,7 +64,7 @@ static int add_pair(struct firing *f, int keyword)
 	return err;
 }
 
-/* The keywords of the last lesson. Lines that are none (of an older store) match nothing. */
+/* The keywords of the last lesson. Lines that are none, or too many (of an older store), match nothing. */
 static int add_keywords(struct firing *f, const char *text, size_t n)
 {
 	struct candidate *c = &f->lessons[f->n - 1];
@@ -73,7 +73,7 @@ static int add_keywords(struct firing *f, const char *text, size_t n)
 	size_t len;
 	int err = 0;
 
-	while (!err && lines_next(&l, &line, &len)) {
+	while (!err && f->npairs - c->first < LESSON_KEYWORDS && lines_next(&l, &line, &len)) {
 		int k = match_add(f->matcher, line, len), again = 0;
 
 		if (k == -ENOMEM)

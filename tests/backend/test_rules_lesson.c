@@ -163,12 +163,29 @@ Test(rules_lesson, an_emptied_context_gives_nothing)
 	cr_assert_eq(uses(id).fired, 1);
 }
 
+Test(rules_lesson, so_many_keywords_count_and_more_are_refused)
+{
+	AUTO_BUF struct buf lines = BUF_INIT;
+	int64_t id = lesson("a", "x", "# a");
+
+	for (int i = 0; i < LESSON_KEYWORDS; i++)
+		buf_printf(&lines, "w%d\n\n", i);
+	assert_ok(lesson_set(id, "keywords", buf_text(&lines)));
+	buf_str(&lines, "last");
+	assert_refused(lesson_set(id, "keywords", buf_text(&lines)), E2BIG, "256 keywords");
+	assert_ok(context(s1, "last"));
+	cr_expect_str_eq(list("fired"), "");
+	assert_ok(context(s1, "w255"));
+	cr_expect_str_eq(list("fired"), "a");
+}
+
 Test(rules_lesson, keywords_that_can_not_be_found_are_refused)
 {
 	int64_t id = lesson("one", "alpha", "# One");
 
 	assert_refused(lesson_set(id, "keywords", "good\n*ing"), EINVAL, "a letter or a digit");
 	assert_refused(lesson_set(id, "keywords", "++"), EINVAL, "a letter or a digit");
+	assert_refused(lesson_set(id, "keywords", "a*b*c*d*e*f"), EINVAL, "4 * at most");
 	assert_ok(lesson_set(id, "keywords", "a\n\nb c\nC++"));
 }
 
